@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * io.h - dispatchers, and asking them from a task.
+ *
+ * A dispatcher is user code that answers requests in batches. A task asks with corio_io and
+ * suspends; when no task can run any further, each dispatcher that was asked is called with
+ * everything that was asked for, in spawn order (batch.h).
+ */
+#ifndef CORIO_IO_H
+#define CORIO_IO_H
+
+#include <corio/error.h>
+#include <corio/runtime.h>
+
+CORIO_BEGIN_DECLS
+
+typedef struct corio_batch corio_batch;
+typedef struct corio_dispatcher corio_dispatcher;
+
+/* What a dispatch function (or one given to corio_batch_submit) returns. */
+enum {
+    CORIO_DONE = 0, /* every request is answered: the library completes the batch, and checks it */
+    CORIO_LATER =
+        1, /* the function keeps the batch; corio_batch_complete follows, from any thread */
+};
+
+/* Answers a batch. Returns CORIO_DONE, CORIO_LATER, or a negative error code, which every
+ * request of the batch that is unanswered and not in a slice gets. It runs on a worker's native
+ * thread stack while no task runs, must not call functions that are for tasks, and should hand
+ * slow work to corio_batch_submit. */
+typedef int corio_dispatch_fn(void *self, corio_batch *batch);
+
+typedef struct corio_dispatcher_options {
+    size_t size;         /* sizeof(corio_dispatcher_options) */
+    const char *name;    /* copied; for logs and reports */
+    size_t input_bytes;  /* bytes of one input; 0: none */
+    size_t output_bytes; /* bytes of one output; 0: none */
+    corio_dispatch_fn *dispatch;
+    void *self;       /* first argument of dispatch and hash; borrowed until the runtime's end */
+    size_t max_batch; /* most requests in one call: more go out as several batches; 0: no limit */
+    size_t max_in_flight; /* most requests unanswered at once: more wait their turn; 0: no limit */
+    /* Hash of an input for the batch log, the same in every run. NULL: FNV-1a of its input_bytes
+     * bytes, which is wrong where an input holds pointers. */
+    uint64_t (*hash)(void *self, const void *input);
+} corio_dispatcher_options;
+
+/* corio_dispatcher_add: adds a dispatcher to a runtime that is not running. It lives as long as the
+ * runtime.
+ *
+ * ret_dispatcher: borrowed. Suspends: never. Thread: any, outside of runs.
+ * Errors: -EINVAL bad argument; -EBUSY a run is going on; -ENOMEM. */
+CORIO_API int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options *options,
+                                   corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
+
+/* corio_dispatcher_name, corio_dispatcher_self: as given in the options. Thread: any. */
+CORIO_API const char *corio_dispatcher_name(const corio_dispatcher *dispatcher);
+CORIO_API void *corio_dispatcher_self(const corio_dispatcher *dispatcher);
+
+/* One question of a task. Fill the first three; the rest is the library's until the call
+ * returns. It lives where the caller puts it, mostly in the task's frame. */
+typedef struct corio_request {
+    corio_dispatcher *dispatcher;
+    const void *input; /* input_bytes bytes, borrowed until answered */
+    void *output;      /* output_bytes bytes, written by the dispatcher */
+    int status;        /* set on return: 0 or the request's error */
+    uint32_t reserved_state;
+    uint64_t reserved_due_ns;
+    void *reserved_call;
+} corio_request;
+
+/* corio_io: asks one dispatcher one thing and suspends until it is answered.
+ *
+ * input: borrowed; output: borrowed, written on success (after an error its content is
+ * undefined). Returns 0 or the error that the dispatcher gave. Suspends: always (on an argument
+ * error: never). Thread: a task only. Errors: -EPERM not called from a task; -EINVAL bad
+ * argument, or a dispatcher of another runtime; -ENOMEM; CORIO_EUNANSWERED, CORIO_EANSWERED a
+ * fault of the dispatcher; else the dispatcher's. */
+CORIO_API int corio_io(corio_dispatcher *dispatcher, const void *input, void *output);
+
+/* corio_io_all: asks `count` things at once, of one or several dispatchers; they travel in the same
+ * phase.
+ *
+ * requests: borrowed; each `status` tells how that request went. Returns 0 if every status is 0,
+ * else the first that is not; count 0 returns 0 at once. Suspends: always if count > 0. Thread:
+ * a task only. Errors: as corio_io; on -EPERM, -EINVAL and -ENOMEM nothing was asked. */
+CORIO_API int corio_io_all(corio_request *requests, size_t count);
+
+CORIO_END_DECLS
+
+#endif

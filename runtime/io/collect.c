@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * collect.c - the way out: workers' lists into queues, queues into batches.
+ *
+ * Runs at quiescence, in the leader: it may touch every worker's lists.
+ */
+#include "runtime/io/io.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/panic.h"
+
+#include <string.h>
+
+/* -- Arrays to use again -- */
+
+enum { spares = sizeof((cr_io *)0)->spare / sizeof(cr_entries) };
+
+/* Puts an array away for later: the largest ones are kept. */
+static void put_away(cr_io *io, cr_entry *items, size_t capacity)
+{
+    for (unsigned i = 0; i < spares && items != NULL; i++) {
+        if (io->spare[i].capacity >= capacity)
+            continue;
+        cr_entry *smaller = io->spare[i].items;
+        size_t smaller_capacity = io->spare[i].capacity;
+        io->spare[i] = (cr_entries){.items = items, .capacity = capacity};
+        items = smaller;
+        capacity = smaller_capacity;
+    }
+    cr_free(items);
+}
+
+/* An empty array, with room if one was put away: the smallest that was last of that size. */
+static cr_entries take_spare(cr_io *io)
+{
+    for (unsigned i = spares; i-- > 0;) {
+        cr_entries spare = io->spare[i];
+        if (spare.items != NULL) {
+            io->spare[i] = (cr_entries){0};
+            return spare;
+        }
+    }
+    return (cr_entries){0};
+}
+
+void cr_storage_release(cr_io *io, cr_storage *storage)
+{
+    if (cr_add_32(&storage->references, (uint32_t)-1) != 1)
+        return;
+    put_away(io, storage->items, storage->capacity);
+    cr_free(storage);
+}
+
+/* -- Collecting -- */
+
+/* Without memory for a batch, its requests fail; that needs no memory. */
+void cr_answer_all(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count, int error)
+{
+    for (size_t i = 0; i < count; i++) {
+        corio_request *request = entries[i].what;
+        request->status = error;
+        cr_call *call = request->reserved_call;
+        if (cr_request_done(request)) {
+            cr_make_runnable(leader, &call->park);
+            io->pushed++;
+        }
+    }
+}
+
+/* Moves all entries of `from` behind those of `to`. */
+static void append(cr_io *io, cr_worker *leader, cr_entries *to, cr_entries *from)
+{
+    size_t count = from->count - from->begin;
+    if (count == 0)
+        return;
+    if (to->count == to->begin) { /* nothing to move behind: the arrays change places */
+        cr_entries empty = *to;
+        *to = *from;
+        *from = empty;
+    } else if (cr_entries_reserve(to, count)) {
+        memcpy(to->items + to->count, from->items + from->begin, count * sizeof(cr_entry));
+        to->count += count;
+    } else {
+        cr_answer_all(io, leader, from->items + from->begin, count, -12 /* -ENOMEM */);
+    }
+    from->begin = from->count = 0;
+}
+
+static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
+{
+    cr_sched *sched = io->sched;
+    cr_entries fresh = {0};
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        cr_entries *asked = (cr_entries *)sched->workers[i]->asked + dispatcher->number;
+        if (asked->count == 0)
+            continue;
+        append(io, leader, &fresh, asked);
+        if (asked->items == NULL)
+            *asked = take_spare(io);
+    }
+    append(io, leader, &fresh, &dispatcher->retries);
+    if (fresh.count == 0)
+        return;
+    cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
+    append(io, leader, &dispatcher->queue, &fresh);
+    put_away(io, fresh.items, fresh.capacity);
+}
+
+void cr_io_collect(cr_io *io, cr_worker *leader)
+{
+    for (size_t i = 0; i < io->dispatcher_count; i++)
+        collect(io, leader, io->dispatchers[i]);
+}
+
+/* -- Handing over -- */
+
+static size_t queued(const corio_dispatcher *dispatcher)
+{
+    return dispatcher->queue.count - dispatcher->queue.begin;
+}
+
+/* How many requests may go out in one call now. */
+static size_t allowed(const corio_dispatcher *dispatcher)
+{
+    const corio_dispatcher_options *options = &dispatcher->options;
+    size_t count = queued(dispatcher);
+    if (options->max_batch > 0 && count > options->max_batch)
+        count = options->max_batch;
+    if (options->max_in_flight > 0) {
+        size_t room = options->max_in_flight > dispatcher->in_flight
+                          ? options->max_in_flight - dispatcher->in_flight
+                          : 0;
+        if (count > room)
+            count = room;
+    }
+    return count;
+}
+
+/* The first `count` entries of the queue, as an array of their own. NULL: no memory. */
+static cr_storage *take_storage(cr_io *io, cr_entries *queue, size_t count)
+{
+    cr_storage *storage = cr_alloc_zeroed(sizeof *storage);
+    if (storage == NULL)
+        return NULL;
+    if (queue->begin == 0 && count == queue->count) {
+        storage->items = queue->items;
+        storage->capacity = queue->capacity;
+        *queue = take_spare(io);
+        return storage;
+    }
+    cr_entries copy = {0};
+    if (!cr_entries_reserve(&copy, count)) {
+        cr_free(storage);
+        return NULL;
+    }
+    memcpy(copy.items, queue->items + queue->begin, count * sizeof(cr_entry));
+    storage->items = copy.items;
+    storage->capacity = copy.capacity;
+    queue->begin += count;
+    if (queue->begin == queue->count)
+        queue->begin = queue->count = 0;
+    return storage;
+}
+
+static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t count)
+{
+    cr_storage *storage = take_storage(io, &dispatcher->queue, count);
+    if (storage == NULL)
+        return NULL;
+    corio_batch *batch =
+        cr_batch_create(dispatcher, storage, storage->items, count, io->sched->phase);
+    if (batch != NULL)
+        return batch;
+    /* Back into the queue's place: it was not handed over. */
+    if (queued(dispatcher) == 0) {
+        put_away(io, dispatcher->queue.items, dispatcher->queue.capacity);
+        dispatcher->queue = (cr_entries){storage->items, 0, count, storage->capacity};
+    } else {
+        dispatcher->queue.begin -= count;
+        cr_free(storage->items);
+    }
+    cr_free(storage);
+    return NULL;
+}
+
+static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher, size_t count)
+{
+    corio_batch *batch = take_batch(io, dispatcher, count);
+    if (batch == NULL) {
+        cr_entries *queue = &dispatcher->queue;
+        cr_answer_all(io, leader, queue->items + queue->begin, count, -12 /* -ENOMEM */);
+        queue->begin += count;
+        if (queue->begin == queue->count)
+            queue->begin = queue->count = 0;
+        return;
+    }
+    dispatcher->in_flight += count;
+    io->in_flight += count;
+    io->batch_total++;
+    io->request_total += count;
+    if (io->log != NULL)
+        cr_log_batch(io, batch);
+    uint32_t held = cr_load_32(&batch->state);
+    cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
+}
+
+void cr_io_dispatch(cr_io *io, cr_worker *leader)
+{
+    for (size_t i = 0; i < io->dispatcher_count; i++) {
+        size_t count;
+        while ((count = allowed(io->dispatchers[i])) > 0)
+            hand_over(io, leader, io->dispatchers[i], count);
+    }
+}
+
+bool cr_io_queued(const cr_io *io)
+{
+    for (size_t i = 0; i < io->dispatcher_count; i++) {
+        if (allowed(io->dispatchers[i]) > 0 || io->dispatchers[i]->retries.count > 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * dispatcher.c - registering dispatchers, and the life of the I/O part of a runtime.
+ */
+#include "runtime/io/io.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/panic.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits)
+{
+    memset(io, 0, sizeof *io);
+    io->sched = sched;
+    cr_event_init(&io->replied);
+    int rc = cr_threads_init(&io->threads, permits);
+    if (rc == 0)
+        pthread_mutex_init(&io->batch_lock, NULL);
+    return rc;
+}
+
+static void dispatcher_destroy(corio_dispatcher *dispatcher)
+{
+    cr_free((char *)dispatcher->options.name);
+    cr_free(dispatcher->queue.items);
+    cr_free(dispatcher->retries.items);
+    cr_free(dispatcher);
+}
+
+void cr_io_fini(cr_io *io)
+{
+    cr_threads_fini(&io->threads);
+    while (cr_load_acquire_32(&io->replying) != 0)
+        sched_yield();
+    cr_io_begin(io);
+    for (unsigned i = 0; i < io->sched->worker_count; i++) {
+        cr_entries *asked = io->sched->workers[i]->asked;
+        for (size_t at = 0; asked != NULL && at < io->dispatcher_count; at++)
+            cr_free(asked[at].items);
+        cr_free(asked);
+        io->sched->workers[i]->asked = NULL;
+    }
+    for (size_t i = 0; i < io->dispatcher_count; i++)
+        dispatcher_destroy(io->dispatchers[i]);
+    while (io->batches != NULL) {
+        corio_batch *batch = io->batches;
+        io->batches = batch->next_all;
+        cr_free(batch->carves);
+        cr_free(batch);
+    }
+    for (size_t i = 0; i < sizeof io->spare / sizeof *io->spare; i++)
+        cr_free(io->spare[i].items);
+    cr_free(io->dispatchers);
+    cr_free(io->ready);
+    cr_free(io->merged.items);
+    cr_free(io->in_use);
+    cr_free(io->timers);
+    cr_order_fini(&io->order);
+    pthread_mutex_destroy(&io->batch_lock);
+}
+
+/* Every worker gets a list for one more dispatcher. A list too many, after a failure, does no
+ * harm. */
+static int add_lists(cr_io *io)
+{
+    size_t count = io->dispatcher_count + 1;
+    for (unsigned i = 0; i < io->sched->worker_count; i++) {
+        cr_worker *worker = io->sched->workers[i];
+        cr_entries *lists = cr_realloc(worker->asked, count * sizeof *lists);
+        if (lists == NULL)
+            return -ENOMEM;
+        lists[count - 1] = (cr_entries){0};
+        worker->asked = lists;
+    }
+    return 0;
+}
+
+static int check_options(const corio_dispatcher_options *options)
+{
+    return options != NULL && options->size == sizeof *options && options->name != NULL &&
+                   options->dispatch != NULL
+               ? 0
+               : -EINVAL;
+}
+
+int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
+                      corio_dispatcher **ret_dispatcher)
+{
+    if (check_options(options) != 0)
+        return -EINVAL;
+    corio_dispatcher *dispatcher = cr_alloc_zeroed(sizeof *dispatcher);
+    if (dispatcher == NULL)
+        return -ENOMEM;
+    dispatcher->options = *options;
+    dispatcher->options.name = cr_strdup(options->name);
+    dispatcher->io = io;
+    dispatcher->number = (unsigned)io->dispatcher_count;
+    if (dispatcher->options.name == NULL ||
+        !cr_grow((void **)&io->dispatchers, &io->dispatcher_capacity, io->dispatcher_count + 1,
+                 sizeof *io->dispatchers) ||
+        add_lists(io) != 0) {
+        dispatcher_destroy(dispatcher);
+        return -ENOMEM;
+    }
+    io->dispatchers[io->dispatcher_count++] = dispatcher;
+    *ret_dispatcher = dispatcher;
+    return 0;
+}
+
+const char *corio_dispatcher_name(const corio_dispatcher *dispatcher)
+{
+    return dispatcher != NULL ? dispatcher->options.name : "";
+}
+
+void *corio_dispatcher_self(const corio_dispatcher *dispatcher)
+{
+    return dispatcher != NULL ? dispatcher->options.self : NULL;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * io.h - requests on their way: asked by tasks, collected, handed over in batches, answered,
+ * resumed.
+ *
+ *     corio_io -> worker's list --boundary--> dispatcher's queue -> batch -> dispatch ... complete
+ *                                                ^                                          |
+ *                                                +---- retries, timers <----- replies <-----+--> parked stacks to resume
+ *
+ * Threads: the lists of a worker are its own during a phase; everything else here is the leader's
+ * (the worker that runs the boundary), except for what a batch's holder may touch (batch.c) and
+ * `replies`.
+ *
+ * Memory: entries live in arrays that wander from a worker's list into a batch, and from there (the
+ * same slots, now naming parked stacks instead of requests) into the resume. Answering allocates
+ * nothing, so it cannot fail.
+ *
+ * Edges
+ *   reply.batch   complete -> cr_io_take_replies   the leader sees the answers, and the memory behind them
+ */
+#ifndef CR_IO_IO_H
+#define CR_IO_IO_H
+
+#include "runtime/base/event.h"
+#include "runtime/io/order.h"
+#include "runtime/io/threads.h"
+#include "runtime/sched/sched.h"
+
+#include <corio/batch.h>
+#include <corio/io.h>
+#include <stdio.h>
+
+typedef struct cr_io cr_io;
+
+/* A growing array of entries; those before `begin` have left. */
+typedef struct cr_entries {
+    cr_entry *items;
+    size_t begin;
+    size_t count; /* end of the entries; count - begin are there */
+    size_t capacity;
+} cr_entries;
+
+/* One corio_io or corio_io_all, in its frame. */
+typedef struct cr_call {
+    cr_park park;
+    size_t open; /* requests unanswered */
+} cr_call;
+
+/* corio_request.reserved_state */
+enum { CR_REQUEST_OPEN, CR_REQUEST_ANSWERED, CR_REQUEST_RETRY, CR_REQUEST_TWICE };
+
+struct corio_dispatcher {
+    corio_dispatcher_options options; /* name is a copy */
+    cr_io *io;
+    unsigned number;
+    size_t in_flight;   /* requests handed over and not taken back */
+    cr_entries queue;   /* asked, in order: of earlier phases first, within a phase by spawn path */
+    cr_entries retries; /* to go out at the next boundary */
+};
+
+/* The array behind a batch and its slices. */
+typedef struct cr_storage {
+    cr_entry *items;
+    size_t capacity;
+    uint32_t references; /* batches and slices; slices are made by any thread */
+} cr_storage;
+
+typedef struct cr_carve {
+    size_t first, count;
+} cr_carve;
+
+/* corio_batch.state: one of these, plus CR_BATCH_STATES times a number that changes with every holder
+ * (made, given to a job): a former holder who says too late that he is done changes nothing. */
+enum {
+    CR_BATCH_OPEN,
+    CR_BATCH_SUBMITTED,
+    CR_BATCH_COMPLETE,
+    CR_BATCH_CARVED_UP,
+    CR_BATCH_STATES,
+};
+
+struct corio_batch {
+    corio_dispatcher *dispatcher;
+    cr_storage *storage;
+    cr_entry *entries; /* in storage */
+    size_t count;
+    uint64_t phase;
+    uint32_t state;   /* atomic, so that use after completion is noticed */
+    int fault;        /* first misuse */
+    cr_carve *carves; /* slices made of it, sorted */
+    size_t carve_count;
+    size_t carve_capacity;
+    size_t carved; /* requests in them */
+    corio_batch_fn *job;
+    void *job_arg;
+    corio_batch *next;     /* in replies, the job queue or the quarantine */
+    corio_batch *next_all; /* of the runtime */
+};
+
+/* Parked stacks that were answered: part of a storage, which is kept until they have been
+ * resumed. */
+typedef struct cr_ready {
+    cr_entry *parks;
+    size_t count;
+} cr_ready;
+
+typedef struct cr_timer {
+    uint64_t due_ns;
+    cr_entry entry; /* a request */
+} cr_timer;
+
+struct cr_io {
+    cr_sched *sched;
+    corio_dispatcher **dispatchers;
+    size_t dispatcher_count;
+    size_t dispatcher_capacity;
+    size_t in_flight; /* of all dispatchers */
+    cr_order order;
+
+    cr_ready *ready;
+    size_t ready_count;
+    size_t ready_capacity;
+    cr_entries merged;   /* the resume array if it comes from several batches */
+    cr_storage **in_use; /* behind `ready`; released at the next boundary */
+    size_t in_use_count;
+    size_t in_use_capacity;
+    size_t pushed; /* made runnable through the leader's deque instead */
+
+    cr_timer *timers; /* a heap, earliest first */
+    size_t timer_count;
+    size_t timer_capacity;
+
+    cr_threads threads;
+    cr_entries spare[4]; /* arrays to use again */
+
+    pthread_mutex_t batch_lock;
+    corio_batch *batches; /* all, for the end */
+    corio_batch
+        *quarantine; /* complete, oldest first: not used again for a while, to notice stale use */
+    corio_batch *quarantine_last;
+    size_t quarantine_count;
+
+    FILE *log;
+    int log_error;
+    uint64_t batch_total, request_total;
+
+    alignas(64) corio_batch
+        *replies; /* complete, newest first; pushed by any thread, taken by the leader */
+    cr_event replied;
+    uint32_t replying; /* threads that are telling of a reply: cr_io_fini waits for them */
+};
+
+int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits);
+void cr_io_fini(cr_io *io);
+
+/* -- The leader's steps at a boundary, in this order -- */
+
+void cr_io_begin(cr_io *io); /* what the last resume used is released */
+void cr_io_collect(
+    cr_io *io,
+    cr_worker *leader); /* workers' lists and retries into the dispatchers' queues, sorted */
+void cr_io_dispatch(cr_io *io,
+                    cr_worker *leader); /* queues into batches, as far as the limits allow */
+void cr_io_take_replies(cr_io *io, cr_worker *leader);
+void cr_io_fire_timers(cr_io *io, uint64_t now_ns);
+bool cr_io_queued(const cr_io *io); /* something waits for its turn, or is to be retried now */
+uint64_t cr_io_next_timer(const cr_io *io); /* CR_NEVER: none */
+/* All that is ready, in spawn order. */
+size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks);
+
+/* -- Between the files of this folder -- */
+
+bool cr_entries_reserve(cr_entries *entries, size_t more);
+/* Answers request `request` for the leader: its call may become runnable. True if it did. */
+bool cr_request_done(corio_request *request);
+void cr_answer_all(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count, int error);
+bool cr_timer_add(cr_io *io, uint64_t due_ns, const cr_entry *entry);
+
+corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
+                             size_t count, uint64_t phase);
+void cr_batch_retire(cr_io *io, corio_batch *batch);
+/* Opens the batch for a new holder; returns the state, for cr_batch_returned. */
+uint32_t cr_batch_hold(corio_batch *batch);
+/* What a dispatch function or job returned. `held`: the state when the batch was given to it. */
+void cr_batch_returned(corio_batch *batch, uint32_t held, int rc);
+/* Number of the first request at or after `i` that is the batch's own, and how many follow it
+ * without a gap. */
+size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count);
+void cr_storage_release(cr_io *io, cr_storage *storage);
+
+int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
+                      corio_dispatcher **ret_dispatcher);
+
+int cr_log_open(cr_io *io, const char *path);
+int cr_log_close(cr_io *io); /* the first error of opening, writing or closing */
+void cr_log_batch(cr_io *io, const corio_batch *batch);
+
+#endif

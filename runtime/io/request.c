@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * request.c - asking: the task's side.
+ *
+ * A request is written into the worker's own list and the stack is parked. Nobody looks at the list
+ * before the boundary, and by then the stack has been left: so there is no shared write and nothing
+ * to order here.
+ */
+#include "runtime/io/io.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/panic.h"
+
+#include <errno.h>
+
+bool cr_entries_reserve(cr_entries *entries, size_t more)
+{
+    return CR_LIKELY(entries->count + more <= entries->capacity) ||
+           cr_grow((void **)&entries->items, &entries->capacity, entries->count + more,
+                   sizeof(cr_entry));
+}
+
+/* The worker's list for a dispatcher. */
+static cr_entries *asked(cr_worker *worker, const corio_dispatcher *dispatcher)
+{
+    return (cr_entries *)worker->asked + dispatcher->number;
+}
+
+static int check(const cr_worker *worker, const corio_dispatcher *dispatcher)
+{
+    return dispatcher != NULL && dispatcher->io->sched == worker->sched ? 0 : -EINVAL;
+}
+
+static int ask(cr_worker *worker, corio_request *request, cr_call *call)
+{
+    cr_entries *list = asked(worker, request->dispatcher);
+    if (CR_UNLIKELY(!cr_entries_reserve(list, 1)))
+        return -ENOMEM;
+    request->status = 0;
+    request->reserved_state = CR_REQUEST_OPEN;
+    request->reserved_call = call;
+    const corio_task *task = worker->task;
+    list->items[list->count++] =
+        (cr_entry){.what = request, .parent = task->parent, .index = task->index};
+    return 0;
+}
+
+static const cr_park_reason asks = {.text = "waits for an answer"};
+
+int corio_io(corio_dispatcher *dispatcher, const void *input, void *output)
+{
+    cr_worker *worker = cr_worker_self();
+    if (CR_UNLIKELY(worker == NULL || worker->task == NULL))
+        return -EPERM;
+    int rc = check(worker, dispatcher);
+    if (CR_UNLIKELY(rc != 0))
+        return rc;
+    corio_request request = {.dispatcher = dispatcher, .input = input, .output = output};
+    cr_call call = {.park = {.reason = &asks, .object = &request}, .open = 1};
+    rc = ask(worker, &request, &call);
+    if (CR_UNLIKELY(rc != 0))
+        return rc;
+    cr_suspend(worker, &call.park);
+    return request.status;
+}
+
+/* Takes back what has been asked, newest first. */
+static void withdraw(cr_worker *worker, corio_request *requests, size_t count)
+{
+    while (count > 0)
+        asked(worker, requests[--count].dispatcher)->count--;
+}
+
+int corio_io_all(corio_request *requests, size_t count)
+{
+    cr_worker *worker = cr_worker_self();
+    if (worker == NULL || worker->task == NULL)
+        return -EPERM;
+    if (count == 0)
+        return 0;
+    if (requests == NULL)
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++) {
+        if (check(worker, requests[i].dispatcher) != 0)
+            return -EINVAL;
+    }
+    cr_call call = {.park = {.reason = &asks, .object = requests}, .open = count};
+    for (size_t i = 0; i < count; i++) {
+        int rc = ask(worker, &requests[i], &call);
+        if (rc != 0) {
+            withdraw(worker, requests, i);
+            return rc;
+        }
+    }
+    cr_suspend(worker, &call.park);
+    for (size_t i = 0; i < count; i++) {
+        if (requests[i].status != 0)
+            return requests[i].status;
+    }
+    return 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * deadlock.c - nothing can run, nothing is in flight, no timer is armed, and the root is not done.
+ *
+ * Every parked stack is found through the stack pool, so that running tasks pay nothing for this.
+ */
+#include "runtime/phase/runtime.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/panic.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { most_lines = 100, path_bytes = 256 };
+
+typedef struct search {
+    FILE *text; /* NULL: no memory for a report */
+    corio_runtime *runtime;
+    cr_worker *leader;
+    size_t parked;
+    size_t given_up;
+    const corio_task *wanted; /* looked for among those that are alive */
+    bool alive;
+} search;
+
+static void print_task(FILE *text, const corio_task *task)
+{
+    char path[path_bytes];
+    corio_task_path_text(task, path, sizeof path);
+    fprintf(text, "%s %s", task->name, path);
+}
+
+/* All tasks on a parked stack's chain of parents are alive. */
+static void look_for(void *arg, cr_stack *stack)
+{
+    search *look = arg;
+    for (const corio_task *task = stack->park->task; task != NULL; task = task->parent)
+        look->alive |= task == look->wanted;
+}
+
+static void print_holder(search *found, const corio_task *holder)
+{
+    found->wanted = holder;
+    found->alive = false;
+    cr_stack_pool_each_parked(&found->runtime->sched.pool, look_for, found);
+    if (!found->alive) {
+        fputs(", held by a task that is complete", found->text);
+        return;
+    }
+    fputs(", held by ", found->text);
+    print_task(found->text, holder);
+}
+
+static void print_park(search *found, const cr_park *park)
+{
+    fputs("  task ", found->text);
+    print_task(found->text, park->task);
+    fprintf(found->text, " %s", park->reason->text);
+    if (park->reason->holder != NULL) {
+        fprintf(found->text, " for %p", park->object);
+        print_holder(found, park->reason->holder(park));
+    }
+    fputc('\n', found->text);
+}
+
+static void describe(void *arg, cr_stack *stack)
+{
+    search *found = arg;
+    if (++found->parked <= most_lines)
+        print_park(found, stack->park);
+}
+
+static void give_up(void *arg, cr_stack *stack)
+{
+    search *found = arg;
+    cr_park *park = stack->park;
+    if (park->reason->give_up == NULL)
+        return;
+    park->result = -EDEADLK;
+    park->reason->give_up(park);
+    cr_make_runnable(found->leader, park);
+    found->given_up++;
+}
+
+static void report(search *found)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    corio_runtime *runtime = found->runtime;
+    found->text = open_memstream(&text, &bytes);
+    if (found->text == NULL)
+        return;
+    fprintf(found->text,
+            "corio: deadlock in phase %llu: nothing can run and nothing is in flight\n",
+            (unsigned long long)runtime->sched.phase);
+    cr_stack_pool_each_parked(&runtime->sched.pool, describe, found);
+    if (found->parked > most_lines)
+        fprintf(found->text, "  and %zu more\n", found->parked - most_lines);
+    if (fclose(found->text) == 0)
+        cr_report(runtime, text);
+    else
+        cr_free(text);
+}
+
+void cr_deadlock(corio_runtime *runtime, cr_worker *leader)
+{
+    search found = {.runtime = runtime, .leader = leader};
+    report(&found);
+    cr_stack_pool_each_parked(&runtime->sched.pool, give_up, &found);
+    runtime->held = NULL;
+    CR_INVARIANT(found.given_up > 0);
+}
+
+void cr_report(corio_runtime *runtime, char *text)
+{
+    if (text == NULL)
+        return;
+    cr_free(runtime->report);
+    runtime->report = text;
+    if (runtime->options.report != NULL)
+        runtime->options.report(runtime->options.report_self, text);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options.c - defaults, ranges, and the environment variables that override options.
+ */
+#include "runtime/phase/runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { most_workers = 1024, most_permits = 65536 };
+
+static const size_t smallest_stack = (size_t)16 << 10;
+static const size_t largest_stack = (size_t)1 << 30;
+/* Sanitizers make frames several times larger. */
+static const size_t default_stack = (size_t)(CR_ASAN || CR_TSAN ? 256 : 64) << 10;
+
+/* Overrides *value by a decimal number in an environment variable. */
+static int number_from(const char *variable, uint64_t *value)
+{
+    const char *text = getenv(variable);
+    if (text == NULL || *text == '\0')
+        return 0;
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (*end != '\0' || *text == '-' || errno != 0)
+        return -EINVAL;
+    *value = number;
+    return 0;
+}
+
+static int wait_mode_from(const char *variable, corio_wait_mode *mode)
+{
+    const char *text = getenv(variable);
+    if (text == NULL || *text == '\0')
+        return 0;
+    if (strcmp(text, "streaming") == 0)
+        *mode = CORIO_WAIT_STREAMING;
+    else if (strcmp(text, "strict") == 0)
+        *mode = CORIO_WAIT_STRICT;
+    else
+        return -EINVAL;
+    return 0;
+}
+
+static int check(const corio_options *options)
+{
+    size_t stack = options->stack_bytes;
+    bool good =
+        options->workers <= most_workers && options->io_permits <= most_permits &&
+        stack >= smallest_stack && stack <= largest_stack && (stack & (stack - 1)) == 0 &&
+        options->max_stacks <= UINT32_MAX &&
+        (options->wait_mode == CORIO_WAIT_STREAMING || options->wait_mode == CORIO_WAIT_STRICT);
+    return good ? 0 : -EINVAL;
+}
+
+int cr_options_resolve(const corio_options *options, corio_options *ret_resolved)
+{
+    corio_options resolved = CORIO_OPTIONS_INIT;
+    if (options != NULL) {
+        if (options->size != sizeof *options)
+            return -EINVAL;
+        resolved = *options;
+    }
+    uint64_t workers = resolved.workers, stack_bytes = resolved.stack_bytes;
+    uint64_t max_stacks = resolved.max_stacks, io_permits = resolved.io_permits;
+    if (number_from("CORIO_WORKERS", &workers) != 0 ||
+        number_from("CORIO_STACK_BYTES", &stack_bytes) != 0 ||
+        number_from("CORIO_MAX_STACKS", &max_stacks) != 0 ||
+        number_from("CORIO_IO_PERMITS", &io_permits) != 0 ||
+        wait_mode_from("CORIO_WAIT", &resolved.wait_mode) != 0 || workers > most_workers ||
+        io_permits > most_permits)
+        return -EINVAL;
+    resolved.workers = workers != 0 ? (unsigned)workers : cr_default_workers();
+    if (resolved.workers > most_workers)
+        resolved.workers = most_workers;
+    resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack;
+    resolved.max_stacks = (size_t)max_stacks;
+    resolved.io_permits = io_permits != 0 ? (unsigned)io_permits : 128;
+    const char *log = getenv("CORIO_BATCH_LOG");
+    if (log != NULL && *log != '\0')
+        resolved.batch_log = log;
+    *ret_resolved = resolved;
+    return check(&resolved);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * runtime.h - a runtime as a whole: the scheduler, the I/O part, and the run that is going on.
+ *
+ * Threads: `running` is taken by whoever runs or changes the runtime. The rest is the boundary
+ * leader's during a run, and the holder of `running` between runs.
+ */
+#ifndef CR_PHASE_RUNTIME_H
+#define CR_PHASE_RUNTIME_H
+
+#include "runtime/io/io.h"
+#include "runtime/sched/sched.h"
+
+#include <corio/runtime.h>
+
+struct corio_runtime {
+    cr_sched sched;
+    cr_io io;
+    corio_options options; /* resolved: nothing is zero for "default" any more */
+    uint32_t running;
+
+    cr_scope root_scope; /* has the root as its only child, and no owner */
+    cr_failure *failure; /* of the last run */
+    char *report;        /* of the last run; NULL: none */
+    bool stacks_reported;
+    cr_park *held; /* tasks at full windows, from earlier phases */
+
+    uint64_t phase_total; /* over all runs; sched.phase counts this one */
+    uint64_t phase_began_ns;
+    uint64_t cpu_phase_ns;
+    uint64_t io_phase_ns;
+};
+
+/* Defaults and environment. Errors: -EINVAL. */
+int cr_options_resolve(const corio_options *options, corio_options *ret_resolved);
+
+/* The scheduler's boundary hook: owner is the corio_runtime. */
+bool cr_boundary(void *owner, cr_worker *leader);
+
+/* Nothing can run, nothing is in flight: reports, and makes every call that can give up return
+ * -EDEADLK. */
+void cr_deadlock(corio_runtime *runtime, cr_worker *leader);
+
+/* Hands a text (taken) to the report function, and keeps it for corio_runtime_report. NULL is
+ * ignored. */
+void cr_report(corio_runtime *runtime, char *text);
+
+#endif

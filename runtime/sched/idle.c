@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * idle.c - quiescence, spinning and sleeping.
+ *
+ * Why a phase has ended when `active` reaches zero
+ *
+ *   Claim: when the counter goes from one to zero, no task runs, no deque and no range holds
+ *   anything (a closure that found no stack waits in `starved`), and it stays so until the worker
+ *   that brought it to zero, the leader, says otherwise.
+ *
+ *   1. Only an active worker runs tasks, pushes to a deque (its own), or sets a range (its own);
+ *      and the leader, at the boundary. Every worker that goes from inactive to active does it in
+ *      enter(), by a compare-and-swap that refuses to rise from zero, or is the leader.
+ *   2. A worker leaves (subtracts one) only after it has found its own deque, its overflow list
+ *      and its own range empty, and has then looked at everybody else's deque and range and found
+ *      nothing. It fills none of them while it is inactive, and nobody else does within a phase. So
+ *      a worker that was active in this phase and is inactive has an empty deque and range.
+ *   3. One that was not active in this phase has an empty deque, but maybe a range that the leader
+ *      filled before the phase. That only shrinks until its owner enters, and whoever leaves last
+ *      has looked at it and found it empty.
+ *   4. At the step to zero all workers are inactive, so by 2 and 3 every deque and range is empty
+ *      and no task runs. By 1 nobody can become active any more, so nothing can be pushed. What
+ *      thieves took before, they ran while they were active.
+ *
+ *   The subtraction releases and acquires: the leader sees all that every worker wrote in the phase
+ *   [quiescence.leave]; cr_resume_all releases active, and enter() acquires it [quiescence.enter].
+ *
+ * Why no wake-up is lost
+ *
+ *   A worker that goes to sleep first counts itself among the sleepers, then puts a full fence into
+ *   every thread of the process (membarrier), then looks for work once more. A pusher publishes its
+ *   item and then reads the count. Either the pusher reads after the fence hit it, and sees the
+ *   sleeper; or it read before, then its item was published before, and the sleeper's look finds
+ *   it. Where there is no membarrier both sides have a fence of their own.
+ */
+#include "runtime/sched/sched.h"
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    one_sleeping = 1,
+    one_spinning = 1 << 16,
+    spin_rounds = 200, /* 20 to 40 us: about what a wake-up costs */
+    relax_per_round = 8,
+};
+
+/* -- Active -- */
+
+static bool enter(cr_sched *sched)
+{
+    for (;;) {
+        uint32_t active = cr_load_32(&sched->active);
+        if (active == 0)
+            return false;
+        /* [acquire quiescence.enter] */
+        if (cr_cas_32(&sched->active, active, active + 1))
+            return true;
+    }
+}
+
+static bool must_leave(const cr_worker *worker)
+{
+    const cr_sched *sched = worker->sched;
+    return cr_load_acquire_32(&sched->stop) != 0 ||
+           (worker->number == 0 && cr_load_acquire_32(&sched->over) != 0);
+}
+
+bool cr_idle(cr_worker *worker)
+{
+    cr_sched *sched = worker->sched;
+    /* [release quiescence.leave] [acquire quiescence.leave] */
+    if (cr_add_32(&sched->active, (uint32_t)-1) == 1 && sched->boundary(sched->owner, worker))
+        return true;
+    return cr_idle_inactive(worker);
+}
+
+void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
+{
+    cr_sched *sched = leader->sched;
+    unsigned workers = sched->worker_count;
+    sched->resume = parks;
+    sched->resume_count = count;
+    /* Everybody gets the same part each time, for the frames that are warm in its caches; what
+     * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
+     * them. */
+    if (count < 4 * (size_t)workers) {
+        cr_range_set(&leader->range, 0, (uint32_t)count);
+    } else {
+        for (size_t i = 0; i < workers; i++)
+            cr_range_set(&sched->workers[i]->range, (uint32_t)(count * i / workers),
+                         (uint32_t)(count * (i + 1) / workers));
+    }
+    /* [release quiescence.enter] */
+    cr_store_release_32(&sched->active, 1);
+    cr_fence_full(); /* [sleep.push] for the ranges */
+    if (count > 1)
+        cr_wake_if_needed(sched);
+}
+
+/* -- Sleeping -- */
+
+static void remove_sleeper_locked(cr_sched *sched, cr_worker *worker)
+{
+    cr_worker **at = &sched->sleepers;
+    while (*at != worker)
+        at = &(*at)->next_sleeper;
+    *at = worker->next_sleeper;
+    worker->asleep = false;
+    cr_add_32(&sched->idle, one_spinning - one_sleeping);
+}
+
+void cr_wake_worker(cr_sched *sched, cr_worker *worker)
+{
+    pthread_mutex_lock(&sched->sleep_lock);
+    if (worker->asleep)
+        remove_sleeper_locked(sched, worker);
+    pthread_mutex_unlock(&sched->sleep_lock);
+    cr_event_signal(&worker->event);
+}
+
+void cr_wake_one(cr_sched *sched)
+{
+    pthread_mutex_lock(&sched->sleep_lock);
+    cr_worker *worker = sched->sleepers;
+    /* Looked at again under the lock: two pushers must not wake two. */
+    bool wanted = worker != NULL && cr_load_32(&sched->idle) < one_spinning;
+    if (wanted)
+        remove_sleeper_locked(sched, worker);
+    pthread_mutex_unlock(&sched->sleep_lock);
+    if (wanted)
+        cr_event_signal(&worker->event);
+}
+
+/* [sleep.push] the sleeper's side: after this every pusher sees that it sleeps, or its item is
+ * visible here. */
+static void fence_all_threads(const cr_sched *sched)
+{
+    if (sched->push_needs_fence)
+        cr_fence_full();
+    else
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static void sleep_until_woken(cr_worker *worker)
+{
+    cr_sched *sched = worker->sched;
+    uint32_t seen = cr_event_value(&worker->event);
+    pthread_mutex_lock(&sched->sleep_lock);
+    worker->asleep = true;
+    worker->next_sleeper = sched->sleepers;
+    sched->sleepers = worker;
+    cr_add_32(&sched->idle, one_sleeping - one_spinning);
+    pthread_mutex_unlock(&sched->sleep_lock);
+
+    fence_all_threads(sched);
+    if (cr_work_visible(sched) || must_leave(worker)) {
+        pthread_mutex_lock(&sched->sleep_lock);
+        if (worker->asleep)
+            remove_sleeper_locked(sched, worker);
+        pthread_mutex_unlock(&sched->sleep_lock);
+        return;
+    }
+    cr_store_64(&worker->stats.parks, worker->stats.parks + 1);
+    for (;;) {
+        cr_event_wait(&worker->event, seen, CR_NEVER);
+        /* Maybe only a signal of an earlier sleep, come late. The value is read before `asleep` is: a wake-up between the
+         * two, or after them, changes it. */
+        seen = cr_event_value(&worker->event);
+        pthread_mutex_lock(&sched->sleep_lock);
+        bool woken = !worker->asleep;
+        pthread_mutex_unlock(&sched->sleep_lock);
+        if (woken)
+            return;
+    }
+}
+
+bool cr_idle_inactive(cr_worker *worker)
+{
+    cr_sched *sched = worker->sched;
+    cr_add_32(&sched->idle, one_spinning);
+    for (unsigned round = 0;;) {
+        bool leave = must_leave(worker);
+        if (leave || (cr_work_visible(sched) && enter(sched))) {
+            cr_add_32(&sched->idle, (uint32_t)-one_spinning);
+            return !leave;
+        }
+        bool too_many = cr_load_32(&sched->idle) >> 16 > sched->most_spinners;
+        if (round++ < spin_rounds && !too_many) {
+            for (unsigned i = 0; i < relax_per_round; i++)
+                cr_cpu_relax();
+        } else {
+            sleep_until_woken(worker);
+            round = 0;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sched.h - the scheduler: workers, what they share, and how a stack is left for another.
+ *
+ * Each worker has three kinds of place to be:
+ *
+ *     home         its native thread stack: stealing, idling, the phase boundary. Never a task.
+ *     base loop    the bottom frame of a pooled stack: takes from the worker's own deque and range, calls closures
+ *     task frames  above a base loop: a closure's function, and children inlined in its waits
+ *
+ *     task suspends --> own continuation: jump to it             (one switch)
+ *                   --> own closure: take a stack, jump to its base loop
+ *                   --> nothing: jump home
+ *     base loop out of work --> its stack goes back to the pool, jump home (or to a continuation)
+ *
+ * A parked stack is published only after it has been left: the arrival on the next stack stores the
+ * context and then runs park->after. I/O needs no `after`: a call is seen by nobody before the
+ * boundary.
+ *
+ * Who writes what: a cr_worker is its thread's alone except for the deque (see there), the range,
+ * the event, and, at quiescence, everything (the leader's).
+ *
+ * Quiescence: the argument stands in idle.c.
+ *
+ * Edges
+ *   quiescence.leave   going idle -> the leader        what a worker wrote in the phase is seen at the boundary
+ *   quiescence.enter   the leader's resume -> entering what the boundary wrote is seen in the next phase
+ *   sleep.push         push -> park                    a pusher sees the sleeper, or the sleeper sees the item
+ */
+#ifndef CR_SCHED_SCHED_H
+#define CR_SCHED_SCHED_H
+
+#include "runtime/base/event.h"
+#include "runtime/sched/deque.h"
+#include "runtime/sched/range.h"
+#include "runtime/stack/pool.h"
+#include "runtime/task/failure.h"
+#include "runtime/task/task.h"
+
+typedef struct cr_worker cr_worker;
+typedef struct cr_sched cr_sched;
+
+/* Counters of one worker: written by it alone, read by anybody who can bear an old value. */
+typedef struct cr_worker_stats {
+    uint64_t steals;
+    uint64_t suspends;
+    uint64_t parks;
+} cr_worker_stats;
+
+struct cr_worker {
+    cr_deque deque;
+    alignas(64) cr_range range; /* the owner and thieves */
+
+    alignas(64) cr_sched *sched; /* from here on: the owner's */
+    corio_task *task;            /* running now; NULL at home and in a base loop */
+    cr_stack *stack;             /* running on it now; NULL at home */
+    char *inline_limit;          /* a frame below this does not inline further children */
+    cr_item item;                /* handed to the base loop that is jumped to */
+    cr_park home;
+    cr_stack_cache stacks;
+    cr_park *overflow; /* continuations for which the deque had no memory */
+    cr_park *held;     /* tasks parked at a full window in this phase */
+    void *asked;       /* request lists, see runtime/io */
+    uint64_t random;
+    unsigned number;
+    unsigned last_victim;
+    cr_worker_stats stats;
+
+    alignas(64) cr_event event; /* it sleeps here */
+    cr_worker *next_sleeper;    /* under sched->sleep_lock */
+    bool asleep;                /* under sched->sleep_lock */
+    pthread_t thread;
+#if CR_ASAN
+    const void *home_low;
+    size_t home_bytes;
+#endif
+};
+
+struct cr_sched {
+    /* Read by everybody, written rarely */
+    cr_worker **workers;
+    unsigned worker_count;
+    unsigned most_spinners;
+    bool push_needs_fence; /* no membarrier(2): see sleep.push */
+    uint32_t stop;         /* threads are to end */
+    size_t inline_margin;  /* bytes a task is promised on its waiter's stack */
+    void *owner;           /* the runtime */
+    /* Called by the worker that found quiescence, at home. It publishes what is to run, and
+     * returns true; or false: the run is over. */
+    bool (*boundary)(void *owner, cr_worker *leader);
+    cr_stack_pool pool;
+    uint64_t phase; /* written at the boundary */
+
+    cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
+    size_t resume_count;
+
+    alignas(64) uint32_t active; /* workers that may run, push or steal */
+    alignas(64) uint32_t idle;   /* spinning << 16 | sleeping, of those not active */
+    uint32_t over;               /* the run is over: worker 0 goes back to its caller */
+
+    alignas(64) pthread_mutex_t sleep_lock;
+    cr_worker *sleepers; /* last in, first out: the same few are woken, and the rest left asleep */
+    pthread_mutex_t failure_lock;
+
+    pthread_mutex_t starved_lock;
+    cr_item *starved; /* closures that found no stack; taken up again at the boundary */
+    size_t starved_count;
+    size_t starved_capacity;
+};
+
+/* The worker of the calling thread; NULL outside. Never inlined, so that no caller keeps a
+ * thread-local address across a suspension: read it again after every point that may suspend. */
+cr_worker *cr_worker_self(void);
+void cr_worker_set_self(cr_worker *worker);
+
+/* -- Starting and stopping (start.c) -- */
+
+int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks);
+void cr_sched_fini(cr_sched *sched);
+/* The calling thread becomes worker 0, runs `root` and comes back when the boundary says that
+ * the run is over. */
+void cr_sched_run(cr_sched *sched, const cr_item *root);
+
+/* -- Moving between stacks (switch.c) -- */
+
+/* Parks the current stack under `park` (its kind, object, after and give_up are set) and runs
+ * other things. Returns when it is resumed, maybe on another worker: read the worker again. */
+void cr_suspend(cr_worker *worker, cr_park *park);
+/* From home: runs `item` and what follows from it until the worker has nothing left of its own. */
+void cr_run_from_home(cr_worker *worker, const cr_item *item);
+/* Makes a parked stack runnable: in the worker's own deque. Cannot fail. */
+void cr_make_runnable(cr_worker *worker, cr_park *park);
+
+/* -- Running closures (spawn.c) -- */
+
+/* Calls the closure's function as a task on the current stack, waits for its children, records
+ * its error. The caller re-reads the worker, and counts the child. */
+void cr_task_call(cr_worker *worker, const cr_item *closure);
+/* A closure that is not to run: its task fails with `code`. */
+void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code);
+/* A closure ended on a stack that is not its scope owner's. Wakes the waiter if it was the last
+ * one. */
+void cr_task_arrive(cr_worker *worker, cr_scope *scope);
+/* Waits for all children of a scope; 0 or their first error, which becomes task->seen. */
+int cr_scope_wait(corio_task *task, cr_scope *scope);
+
+/* -- Finding work (steal.c, idle.c) -- */
+
+bool cr_next_own(cr_worker *worker, cr_item *ret_item);
+bool cr_steal_any(cr_worker *thief, cr_item *ret_item);
+/* Anybody's deque or range holds something. The caller's own counts: a boundary fills the ranges of those who sleep. */
+bool cr_work_visible(const cr_sched *sched);
+/* The worker has nothing to run. Returns true when it is active again, false when it is to leave
+ * (run over, stop). */
+bool cr_idle(cr_worker *worker);
+/* For threads that join in: the same without having been active. */
+bool cr_idle_inactive(cr_worker *worker);
+/* The leader, at the boundary: makes `count` parked stacks runnable, and itself active. */
+void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count);
+void cr_wake_one(cr_sched *sched);
+void cr_wake_worker(cr_sched *sched, cr_worker *worker);
+
+/* Something stealable has been published: wake a sleeper if nobody is looking already. At most
+ * one wakes at a time; it wakes the next when it has found something and there is more. */
+static inline void cr_wake_if_needed(cr_sched *sched)
+{
+    uint32_t idle = cr_load_32(&sched->idle);
+    if (CR_UNLIKELY(idle - 1 < 0xffff)) /* sleepers, and nobody spinning */
+        cr_wake_one(sched);
+}
+
+/* After a push. */
+static inline void cr_pushed(cr_worker *worker)
+{
+    /* [sleep.push] The item is published before `idle` is read. Only the compiler is held back
+     * here: the sleeper makes up for it with membarrier(2), which puts a full fence into this
+     * thread. */
+    cr_compiler_barrier();
+    if (CR_UNLIKELY(worker->sched->push_needs_fence))
+        cr_fence_full();
+    cr_wake_if_needed(worker->sched);
+}
+
+/* -- Placement (placement.c) -- */
+
+/* How many workers this process should use: affinity mask and cgroup quota. At least 1. */
+unsigned cr_default_workers(void);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * start.c - workers, their threads, and the loop at home.
+ */
+#include "runtime/sched/sched.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/stack/overflow.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* -- The worker of this thread -- */
+
+/* initial-exec: one load instead of a call; eight bytes of the space that the loader keeps for
+ * libraries loaded late. */
+static _Thread_local cr_worker *self __attribute__((tls_model("initial-exec")));
+
+__attribute__((noinline)) cr_worker *cr_worker_self(void)
+{
+    __asm__ __volatile__("" ::: "memory"); /* not folded into a caller, not kept across a switch */
+    return self;
+}
+
+__attribute__((noinline)) void cr_worker_set_self(cr_worker *worker)
+{
+    __asm__ __volatile__("" ::: "memory");
+    self = worker;
+}
+
+/* In a signal handler. */
+static const char *overflowing_task(void)
+{
+    return self != NULL && self->task != NULL ? self->task->name : NULL;
+}
+
+/* -- Home -- */
+
+/* `outer`: the worker of another runtime, one of whose tasks is the caller; or NULL. */
+static void home_init(cr_worker *worker, const cr_worker *outer)
+{
+    (void)outer;
+    cr_worker_set_self(worker);
+#if CR_TSAN
+    worker->home.fiber = __tsan_get_current_fiber();
+#endif
+#if CR_ASAN
+    if (outer != NULL && outer->stack != NULL) {
+        worker->home_low = outer->stack->sanitizer.low;
+        worker->home_bytes = outer->stack->sanitizer.bytes;
+        return;
+    }
+    pthread_attr_t attributes;
+    void *low = NULL;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstack(&attributes, &low, &worker->home_bytes);
+    pthread_attr_destroy(&attributes);
+    worker->home_low = low;
+#endif
+}
+
+/* While the worker is active. Returns when it is to leave. */
+static void home_loop(cr_worker *worker)
+{
+    cr_item item;
+    do {
+        while (cr_next_own(worker, &item) || cr_steal_any(worker, &item)) {
+            /* Pass the wake-up on while there is more than one worker can take. Its own range counts: thieves may have it. */
+            if (cr_work_visible(worker->sched))
+                cr_pushed(worker);
+            cr_run_from_home(worker, &item);
+        }
+    } while (cr_idle(worker));
+}
+
+static void *worker_main(void *arg)
+{
+    cr_worker *worker = arg;
+    void *alternate = cr_overflow_thread_init();
+    home_init(worker, NULL);
+    if (cr_idle_inactive(worker))
+        home_loop(worker);
+    cr_overflow_thread_fini(alternate);
+    return NULL;
+}
+
+void cr_sched_run(cr_sched *sched, const cr_item *root)
+{
+    cr_worker *worker = sched->workers[0];
+    cr_worker *outer = cr_worker_self();
+    void *alternate = cr_overflow_thread_init();
+    home_init(worker, outer);
+    cr_store_32(&sched->over, 0); /* nobody is active, and worker 0 is this thread */
+    /* The deque has room: it is empty. */
+    CR_INVARIANT(cr_deque_push_owner(&worker->deque, root));
+    /* [release quiescence.enter] */
+    cr_store_release_32(&sched->active, 1);
+    home_loop(worker);
+    cr_worker_set_self(outer);
+    cr_overflow_thread_fini(alternate);
+}
+
+/* -- Starting and stopping -- */
+
+static cr_worker *worker_create(cr_sched *sched, unsigned number)
+{
+    cr_worker *worker = cr_alloc_aligned(sizeof *worker);
+    if (worker == NULL)
+        return NULL;
+    if (cr_deque_init(&worker->deque) != 0) {
+        cr_free(worker);
+        return NULL;
+    }
+    worker->sched = sched;
+    worker->number = number;
+    worker->random = 0x9e3779b97f4a7c15u * (number + 1); /* never 0 */
+    worker->last_victim = number ? 0 : sched->worker_count - 1;
+    cr_event_init(&worker->event);
+    return worker;
+}
+
+/* Threads of a library take no signals that are meant for the program; faults must stay open to
+ * be handled at all. */
+static int create_thread(cr_worker *worker)
+{
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF};
+    for (size_t i = 0; i < sizeof open_signals / sizeof *open_signals; i++)
+        sigdelset(&blocked, open_signals[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -rc;
+}
+
+static void stop_threads(cr_sched *sched, unsigned started)
+{
+    cr_store_release_32(&sched->stop, 1);
+    for (unsigned i = 1; i < started; i++)
+        cr_wake_worker(sched, sched->workers[i]);
+    for (unsigned i = 1; i < started; i++)
+        pthread_join(sched->workers[i]->thread, NULL);
+}
+
+static void release(cr_sched *sched)
+{
+    for (unsigned i = 0; sched->workers != NULL && i < sched->worker_count; i++) {
+        if (sched->workers[i] == NULL)
+            continue;
+        cr_deque_fini(&sched->workers[i]->deque);
+        cr_free(sched->workers[i]);
+    }
+    cr_free(sched->workers);
+    cr_free(sched->starved);
+    cr_stack_pool_fini(&sched->pool);
+    pthread_mutex_destroy(&sched->sleep_lock);
+    pthread_mutex_destroy(&sched->failure_lock);
+    pthread_mutex_destroy(&sched->starved_lock);
+}
+
+static int start_threads(cr_sched *sched)
+{
+    for (unsigned i = 1; i < sched->worker_count; i++) {
+        int rc = create_thread(sched->workers[i]);
+        if (rc != 0) {
+            stop_threads(sched, i);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks)
+{
+    memset(sched, 0, sizeof *sched);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    sched->worker_count = workers;
+    sched->most_spinners = cpus >= 4 ? (unsigned)cpus / 2 : 1;
+    sched->inline_margin = stack_bytes / 2;
+    sched->push_needs_fence =
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    pthread_mutex_init(&sched->sleep_lock, NULL);
+    pthread_mutex_init(&sched->failure_lock, NULL);
+    pthread_mutex_init(&sched->starved_lock, NULL);
+    int rc = cr_stack_pool_init(&sched->pool, stack_bytes, max_stacks, workers);
+    sched->pool.task_name = overflowing_task;
+    if (rc == 0) {
+        sched->workers = cr_alloc_zeroed(workers * sizeof *sched->workers);
+        rc = sched->workers != NULL ? 0 : -ENOMEM;
+    }
+    for (unsigned i = 0; rc == 0 && i < workers; i++) {
+        sched->workers[i] = worker_create(sched, i);
+        rc = sched->workers[i] != NULL ? 0 : -ENOMEM;
+    }
+    if (rc == 0)
+        rc = start_threads(sched);
+    if (rc != 0)
+        release(sched);
+    return rc;
+}
+
+void cr_sched_fini(cr_sched *sched)
+{
+    stop_threads(sched, sched->worker_count);
+    release(sched);
+}

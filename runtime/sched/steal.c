@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * steal.c - finding something to run: the worker's own first, then somebody else's.
+ */
+#include "runtime/sched/sched.h"
+
+/* Frames of the tasks to come are fetched this many resumes ahead. */
+enum { prefetch_distance = 4 };
+
+/* The parked stack at `index` of the resume array. */
+static cr_park *resume_at(const cr_sched *sched, uint32_t index)
+{
+    return sched->resume[index].what;
+}
+
+bool cr_next_own(cr_worker *worker, cr_item *ret_item)
+{
+    const cr_item *item = cr_deque_take_owner(&worker->deque);
+    if (item != NULL) {
+        *ret_item = *item;
+        return true;
+    }
+    if (CR_UNLIKELY(worker->overflow != NULL)) {
+        *ret_item = (cr_item){.park = worker->overflow};
+        worker->overflow = worker->overflow->next;
+        return true;
+    }
+    uint32_t index;
+    if (!cr_range_maybe_any(&worker->range) || !cr_range_take(&worker->range, &index))
+        return false;
+    if (index + prefetch_distance < worker->sched->resume_count)
+        __builtin_prefetch(resume_at(worker->sched, index + prefetch_distance), 1);
+    ret_item->fn = NULL;
+    ret_item->park = resume_at(worker->sched, index);
+    return true;
+}
+
+/* Takes half of the victim's range: the lowest of it to run, the rest as the thief's own. */
+static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    uint32_t begin, end;
+    if (!cr_range_maybe_any(&victim->range) || !cr_range_split(&victim->range, &begin, &end))
+        return false;
+    cr_range_set(&thief->range, begin + 1, end); /* it was empty: only the owner fills it */
+    *ret_item = (cr_item){.park = resume_at(thief->sched, begin)};
+    return true;
+}
+
+static bool steal_from(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    cr_steal result;
+    do {
+        result = cr_deque_steal_any(&victim->deque, ret_item);
+    } while (result == CR_STEAL_LOST);
+    return result == CR_STEAL_GOT || steal_range(thief, victim, ret_item);
+}
+
+/* xorshift64: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003). */
+static uint64_t next_random(cr_worker *worker)
+{
+    uint64_t x = worker->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return worker->random = x;
+}
+
+bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
+{
+    cr_sched *sched = thief->sched;
+    unsigned count = sched->worker_count;
+    if (count == 1)
+        return false;
+    unsigned victim = thief->last_victim;
+    unsigned start = (unsigned)(next_random(thief) % count);
+    for (unsigned i = 0; i <= count; i++) {
+        if (victim != thief->number && steal_from(thief, sched->workers[victim], ret_item)) {
+            thief->last_victim = victim;
+            cr_store_64(&thief->stats.steals, thief->stats.steals + 1);
+            return true;
+        }
+        victim = (start + i) % count;
+    }
+    return false;
+}
+
+bool cr_work_visible(const cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        const cr_worker *worker = sched->workers[i];
+        if (cr_deque_maybe_any(&worker->deque) || cr_range_maybe_any(&worker->range))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * task.h - tasks, scopes, closures and parked stacks: the nouns of the scheduler.
+ *
+ *     closure (cr_item, in a deque)
+ *        | started
+ *        v
+ *     task (corio_task, in a frame of the stack that runs it)
+ *        | suspends: its stack is parked whole
+ *        v
+ *     park record (cr_park, in the frame of the call that suspends)
+ *
+ * A task lives in the frame that called its function, and that frame stays until all children are
+ * complete: so a child may follow its parent pointer at any time, and a spawn path needs no memory
+ * of its own.
+ *
+ * Counting a scope's children
+ *   spawned, joined   the owner's alone: children spawned, and children that finished on the
+ *                     owner's own stack (inlined)
+ *   arrived           shared: 0, less one for every child that finished elsewhere. A waiter that
+ *                     is to sleep adds the number it still waits for (spawned - joined); from then
+ *                     on the value is what is left. It is zero after a finisher's subtraction
+ *                     exactly once, and that finisher wakes the waiter. Before the waiter added,
+ *                     the value is negative, so no finisher can see zero too early, and none that
+ *                     sees another value touches the scope again.
+ *
+ * Edges
+ *   scope.arrive   cr_scope_arrive -> cr_scope_unfinished, cr_scope_sleep, the last cr_scope_arrive
+ *                  what a child wrote is seen by its waiter
+ */
+#ifndef CR_TASK_TASK_H
+#define CR_TASK_TASK_H
+
+#include "runtime/base/atomic.h"
+#include "runtime/base/context.h"
+
+#include <corio/group.h>
+#include <corio/task.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cr_worker;
+struct cr_stack;
+struct cr_failure;
+
+typedef struct cr_scope {
+    corio_task *owner;
+    uint64_t spawned;
+    uint64_t joined;
+    uint64_t arrived;       /* two's complement */
+    struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
+    /* Under the failure lock; the waiter's once all children are complete. */
+    struct cr_failure *failure;
+    uint32_t window; /* 0: none */
+    /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
+    uint32_t window_used;
+} cr_scope;
+
+struct corio_group {
+    cr_scope scope;
+    corio_group *next; /* of the same task, newest first */
+};
+
+struct corio_task {
+    corio_task *parent; /* NULL: the root */
+    uint64_t index;     /* number of this spawn among its parent's */
+    const char *name;
+    uint64_t spawns; /* children spawned so far, into any scope */
+    cr_scope scope;
+    corio_group *groups;     /* open groups */
+    struct cr_failure *seen; /* the failure that the last wait returned */
+};
+
+/* A closure or, with fn == NULL, a continuation: what deques hold. Eight words, so that a thief
+ * copies it word by word. */
+typedef struct cr_item {
+    corio_task_fn *fn;
+    union {
+        cr_scope *scope;      /* of a closure */
+        struct cr_park *park; /* of a continuation */
+    };
+    const char *name;
+    uint64_t index_bytes; /* spawn index << 8 | bytes copied */
+    union {
+        void *arg;
+        uint64_t copy[4];
+    };
+} cr_item;
+_Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one cache line");
+
+/* Why a stack is parked: for the deadlock report, and for getting out of it. */
+typedef struct cr_park_reason {
+    const char *text; /* "task NAME (PATH) ..." */
+    const corio_task *(*holder)(
+        const struct cr_park *park); /* who has what it waits for; may be complete; may be NULL */
+    void (*give_up)(
+        struct cr_park
+            *park); /* at quiescence, for -EDEADLK: takes it out of its queue; NULL: it cannot */
+} cr_park_reason;
+
+/* A stack at rest, and what is to happen to it. It lives in the frame that parked. */
+typedef struct cr_park {
+    cr_context context; /* set on arrival at the next stack, before `after` */
+    struct cr_stack *stack;
+    corio_task *task; /* which task goes on when it is resumed */
+    void (*after)(struct cr_worker *worker,
+                  struct cr_park *park); /* runs once the stack is left; NULL: nothing */
+    const cr_park_reason *reason;
+    void *object;         /* scope, mutex, ... */
+    struct cr_park *next; /* in whatever list it is */
+    int result;           /* what the call that parked returns */
+#if CR_TSAN
+    void *fiber;
+#endif
+} cr_park;
+
+/* Something with a place in spawn order: a request on its way out, a parked stack on its way
+ * back. The place is kept here so that sorting touches no frame. */
+typedef struct cr_entry {
+    void *what; /* corio_request or cr_park */
+    const corio_task *parent;
+    uint64_t index;
+} cr_entry;
+
+static inline void cr_scope_init(cr_scope *scope, corio_task *owner, uint32_t window)
+{
+    *scope = (cr_scope){.owner = owner, .window = window};
+}
+
+/* How many children are unfinished; 0 means all they wrote is seen. Owner only (or anybody at
+ * quiescence). */
+static inline uint64_t cr_scope_unfinished(const cr_scope *scope)
+{
+    /* [acquire scope.arrive] */
+    return scope->spawned - scope->joined + cr_load_acquire_64(&scope->arrived);
+}
+
+/* A child finished on another stack than the owner's. Returns the waiter if it was the last one;
+ * the scope must not be touched any more otherwise. */
+static inline cr_park *cr_scope_arrive(cr_scope *scope)
+{
+    /* [release scope.arrive] [acquire scope.arrive] */
+    return cr_add_64(&scope->arrived, (uint64_t)-1) == 1 ? scope->waiter : NULL;
+}
+
+/* The owner, off its stack, goes to sleep. Returns false if all children had finished: it must
+ * be woken at once. */
+static inline bool cr_scope_sleep(cr_scope *scope, cr_park *waiter)
+{
+    uint64_t left = scope->spawned - scope->joined;
+    scope->waiter = waiter;
+    /* [acquire scope.arrive] and [release] of waiter to the last finisher */
+    return cr_add_64(&scope->arrived, left) + left != 0;
+}
+
+/* All children are complete: ready for the next round. Owner only. */
+static inline void cr_scope_reset(cr_scope *scope)
+{
+    scope->spawned = 0;
+    scope->joined = 0;
+    scope->window_used = 0;
+    cr_store_64(&scope->arrived, 0); /* the owner's alone now */
+}
+
+/* Order of spawn paths, for tasks not yet or no longer here: (parent, index) stands for a task.
+ * A task comes before its children. Returns <0, 0, >0. */
+int cr_path_compare(const corio_task *a_parent, uint64_t a_index, const corio_task *b_parent,
+                    uint64_t b_index);
+
+#endif

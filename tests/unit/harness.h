@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * harness.h - what most tests of the public interface begin with.
+ */
+#ifndef CR_TESTS_HARNESS_H
+#define CR_TESTS_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <corio.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Worker counts that everything is tested with. */
+static const unsigned worker_counts[] = {1, 2, 8};
+enum { worker_count_count = 3 };
+
+static inline corio_runtime *runtime_with(unsigned workers)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.workers = workers;
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    return runtime;
+}
+
+/* Runs `root` on a fresh runtime of each size; arg is passed on. */
+#define FOR_EACH_WORKER_COUNT(runtime)                                                             \
+    for (unsigned count_at = 0; count_at < worker_count_count; count_at++)                         \
+        for (corio_runtime *runtime = runtime_with(worker_counts[count_at]); runtime != NULL;      \
+             assert_int_equal(corio_runtime_destroy(runtime), 0), runtime = NULL)
+
+#define ADD(counter)  __atomic_add_fetch(&(counter), 1, __ATOMIC_RELAXED)
+#define READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
+
+/* A cmocka assertion must not jump out of a task: tasks check with this and return the error. */
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
+            return -EBADMSG;                                                                       \
+        }                                                                                          \
+    } while (0)
+
+#endif

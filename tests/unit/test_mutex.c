@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mutex: exclusion, order, misuse.
+ */
+#include "harness.h"
+
+static corio_mutex mutex;
+static corio_dispatcher *dispatcher;
+static unsigned inside, most_inside;
+static unsigned long counter;
+
+static int answer(void *self, corio_batch *batch)
+{
+    (void)self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++)
+        corio_batch_respond(batch, i);
+    return CORIO_DONE;
+}
+
+static void add_dispatcher(corio_runtime *runtime)
+{
+    corio_dispatcher_options options = {
+        .size = sizeof options, .name = "empty", .dispatch = answer};
+    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+}
+
+static int increment(void *arg)
+{
+    int with_io = *(int *)arg;
+    for (int i = 0; i < 10; i++) {
+        CHECK(corio_mutex_lock(&mutex) == 0);
+        unsigned now = ADD(inside);
+        if (now > most_inside)
+            most_inside = now;
+        unsigned long seen = counter;
+        if (with_io && i == 5)
+            CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+        counter = seen + 1;
+        __atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
+        CHECK(corio_mutex_unlock(&mutex) == 0);
+    }
+    return 0;
+}
+
+static int many_increments(void *arg)
+{
+    for (int i = 0; i < 1000; i++)
+        CHECK(corio_go(increment, arg) == 0);
+    return corio_wait();
+}
+
+static void only_one_task_is_inside(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        add_dispatcher(runtime);
+        for (int with_io = 0; with_io < 2; with_io++) {
+            counter = inside = most_inside = 0;
+            assert_int_equal(corio_run(runtime, many_increments, &with_io), 0);
+            assert_int_equal(counter, 10000);
+            assert_int_equal(most_inside, 1);
+            assert_int_equal(corio_mutex_wait_count(&mutex), 0);
+        }
+    }
+}
+
+/* -- order: one worker, so that who asks first is known -- */
+
+static int order[8], order_count;
+
+static int queue_up(void *arg)
+{
+    CHECK(corio_mutex_lock(&mutex) == 0);
+    order[order_count++] = *(int *)arg;
+    CHECK(corio_mutex_unlock(&mutex) == 0);
+    return 0;
+}
+
+static int hold_and_let_queue(void *arg)
+{
+    (void)arg;
+    int number[8];
+    CHECK(corio_mutex_lock(&mutex) == 0);
+    for (int i = 0; i < 8; i++) {
+        number[i] = i;
+        CHECK(corio_go(queue_up, &number[i]) == 0);
+        CHECK(corio_io(dispatcher, NULL, NULL) == 0); /* by now the child waits for the mutex */
+        CHECK(corio_mutex_wait_count(&mutex) == (uint32_t)i + 1);
+    }
+    CHECK(corio_mutex_try_lock(&mutex) == -EDEADLK);
+    CHECK(corio_mutex_unlock(&mutex) == 0);
+    CHECK(corio_mutex_try_lock(&mutex) == -EBUSY); /* handed over already: nobody walks in */
+    return corio_wait();
+}
+
+static void waiters_are_served_in_order(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        add_dispatcher(runtime);
+        order_count = 0;
+        assert_int_equal(corio_run(runtime, hold_and_let_queue, NULL), 0);
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(order[i], i);
+    }
+}
+
+/* -- misuse -- */
+
+static int unlock_foreign(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_unlock(&mutex) == -EPERM);
+    CHECK(corio_mutex_try_lock(&mutex) == -EBUSY);
+    return 0;
+}
+
+static int misuse(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_unlock(&mutex) == -EPERM);
+    CHECK(corio_mutex_lock(NULL) == -EINVAL);
+    CHECK(corio_mutex_unlock(NULL) == -EINVAL);
+    CHECK(corio_mutex_lock(&mutex) == 0);
+    CHECK(corio_mutex_lock(&mutex) == -EDEADLK);
+    CHECK(corio_go(unlock_foreign, NULL) == 0);
+    CHECK(corio_wait() == 0);
+    CHECK(corio_mutex_unlock(&mutex) == 0);
+    CHECK(corio_mutex_unlock(&mutex) == -EPERM);
+    return 0;
+}
+
+static void misuse_is_a_named_error(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        assert_int_equal(corio_run(runtime, misuse, NULL), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_one_task_is_inside),
+        cmocka_unit_test(waiters_are_served_in_order),
+        cmocka_unit_test(misuse_is_a_named_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

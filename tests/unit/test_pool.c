@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stacks: slots, guards, the limit, trimming; and the message of an overflow.
+ */
+#include "harness.h"
+
+#include "runtime/stack/guard.h"
+#include "runtime/stack/overflow.h"
+#include "runtime/stack/pool.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void stacks_do_not_overlap_and_differ_in_colour(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    cr_stack *stacks[100];
+    assert_int_equal(cr_stack_pool_init(&pool, 64 << 10, 1000, 1), 0);
+    for (int i = 0; i < 100; i++) {
+        stacks[i] = cr_stack_take(&pool, &cache);
+        assert_non_null(stacks[i]);
+        assert_true((char *)stacks[i] - stacks[i]->low > 60 << 10);
+        memset(stacks[i]->low, i, (size_t)((char *)stacks[i] - stacks[i]->low));
+    }
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(stacks[i]->low[0], i);
+        assert_int_equal(((char *)stacks[i])[-1], i);
+    }
+    int same_line = 0;
+    for (int i = 1; i < 16; i++)
+        same_line += ((uintptr_t)stacks[i] & 4095) == ((uintptr_t)stacks[0] & 4095);
+    assert_int_equal(same_line, 0);
+    for (int i = 0; i < 100; i++)
+        cr_stack_give(&pool, &cache, stacks[i]);
+    assert_true(cr_stack_pool_deepest(&pool) >= 60 << 10);
+    cr_stack_cache_flush(&pool, &cache);
+    cr_stack_pool_fini(&pool);
+}
+
+static void limit_is_exact(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    assert_int_equal(cr_stack_pool_init(&pool, 16 << 10, 37, 4), 0);
+    cr_stack *last = NULL;
+    for (int i = 0; i < 37; i++) {
+        last = cr_stack_take(&pool, &cache);
+        assert_non_null(last);
+    }
+    assert_null(cr_stack_take(&pool, &cache));
+    assert_int_equal(cr_stack_pool_available(&pool), 0);
+    cr_stack_give(&pool, &cache, last);
+    assert_ptr_equal(cr_stack_take(&pool, &cache), last);
+    cr_stack_pool_fini(&pool);
+}
+
+static void trimmed_stacks_are_new_again(void **state)
+{
+    (void)state;
+    enum { count = CR_STACK_KEEP + 100 };
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    static cr_stack *stacks[count];
+    assert_int_equal(cr_stack_pool_init(&pool, 16 << 10, 1000, 1), 0);
+    for (int i = 0; i < count; i++) {
+        stacks[i] = cr_stack_take(&pool, &cache);
+        stacks[i]->low[100] = 1;
+    }
+    for (int i = 0; i < count; i++)
+        cr_stack_give(&pool, &cache, stacks[i]);
+    cr_stack_cache_flush(&pool, &cache);
+    cr_stack_pool_trim(&pool, 0);
+    for (int i = 0; i < count; i++) {
+        cr_stack *stack = cr_stack_take(&pool, &cache);
+        assert_in_range(stack->slot, 0, i + CR_STACK_CACHE); /* the kept ones first */
+        assert_int_equal(stack->low[100], stack->slot < CR_STACK_KEEP);
+    }
+    cr_stack_pool_fini(&pool);
+}
+
+static void address_space_that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    assert_int_equal(cr_stack_pool_init(&pool, (size_t)1 << 30, UINT32_MAX, 1), -ENOMEM);
+}
+
+/* cmocka catches SIGSEGV, which here is meant to kill; and nobody needs a core file. */
+static void prepare_to_die(void)
+{
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    signal(SIGSEGV, SIG_DFL);
+}
+
+static void every_guard_kind_guards(void **state)
+{
+    (void)state;
+#if CR_ASAN || CR_TSAN
+    skip(); /* they handle SIGSEGV themselves */
+#endif
+    static const corio_guard_kind kinds[] = {CORIO_GUARD_MADVISE, CORIO_GUARD_MPROTECT};
+    for (int i = 0; i < 2; i++) {
+        if (kinds[i] == CORIO_GUARD_MADVISE && cr_guard_probe(4096) != CORIO_GUARD_MADVISE)
+            continue;
+        pid_t child = fork();
+        if (child == 0) {
+            cr_stack_pool pool;
+            cr_stack_cache cache = {.count = 0};
+            prepare_to_die();
+            if (cr_stack_pool_init(&pool, 16 << 10, 100, 1) != 0)
+                _exit(1);
+            pool.guard = kinds[i];
+            cr_stack *stack = cr_stack_take(&pool, &cache);
+            close(STDERR_FILENO);
+            stack->low[0] = 1;
+            ((volatile char *)stack->low)[-1] = 1;
+            _exit(2);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    }
+}
+
+static void too_many_mappings_leave_stacks_unguarded_and_counted(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    enum { count = 40000 }; /* two mappings each: more than the default vm.max_map_count */
+    assert_int_equal(cr_stack_pool_init(&pool, 16 << 10, count, 1), 0);
+    pool.guard = CORIO_GUARD_MPROTECT;
+    for (int i = 0; i < count; i++) {
+        cr_stack *stack = cr_stack_take(&pool, &cache);
+        assert_non_null(stack);
+    }
+    assert_true(pool.guard == CORIO_GUARD_NONE ? pool.unguarded > 0 : pool.unguarded == 0);
+    cr_stack_pool_fini(&pool);
+}
+
+/* -- overflow -- */
+
+static volatile int sink = -1;
+
+__attribute__((noinline)) static int recurse_for_ever(int depth)
+{
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    if (depth == sink) /* never; the compiler cannot know */
+        return 0;
+    return recurse_for_ever(depth + 1) + frame[0];
+}
+
+static int overflowing_task(void *arg)
+{
+    return recurse_for_ever((int)(intptr_t)arg);
+}
+
+static int spawn_overflow(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(overflowing_task, NULL) == 0);
+    return corio_wait();
+}
+
+static void overflow_names_the_task(void **state)
+{
+    (void)state;
+#if CR_ASAN || CR_TSAN
+    skip();
+#endif
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        int pipe_ends[2];
+        assert_int_equal(pipe(pipe_ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            prepare_to_die();
+            dup2(pipe_ends[1], STDERR_FILENO);
+            corio_runtime *runtime = runtime_with(workers);
+            corio_run(runtime, spawn_overflow, NULL);
+            _exit(1);
+        }
+        close(pipe_ends[1]);
+        char message[512] = {0};
+        ssize_t got = read(pipe_ends[0], message, sizeof message - 1);
+        close(pipe_ends[0]);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+        assert_true(got > 0);
+        assert_non_null(strstr(message, "stack overflow in task overflowing_task"));
+        assert_non_null(strstr(message, "65536 bytes"));
+        assert_non_null(strstr(message, "CORIO_STACK_BYTES"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stacks_do_not_overlap_and_differ_in_colour),
+        cmocka_unit_test(limit_is_exact),
+        cmocka_unit_test(trimmed_stacks_are_new_again),
+        cmocka_unit_test(address_space_that_is_not_there_is_an_error),
+        cmocka_unit_test(every_guard_kind_guards),
+        cmocka_unit_test(too_many_mappings_leave_stacks_unguarded_and_counted),
+        cmocka_unit_test(overflow_names_the_task),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
