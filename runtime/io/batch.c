@@ -360,8 +360,7 @@ int corio_batch_slice(corio_batch *batch, size_t first, size_t count, corio_batc
     batch->carve_count++;
     batch->carved += count;
     *ret_slice = slice;
-    if (batch->carved == batch->count &&
-        cr_cas_32(&batch->state, held, held + CR_BATCH_CARVED_UP))
+    if (batch->carved == batch->count && cr_cas_32(&batch->state, held, held + CR_BATCH_CARVED_UP))
         push_reply(batch->dispatcher->io, batch);
     return 0;
 }

@@ -69,8 +69,9 @@ typedef struct cr_carve {
     size_t first, count;
 } cr_carve;
 
-/* corio_batch.state: one of these, plus CR_BATCH_STATES times a number that changes with every holder
- * (made, given to a job): a former holder who says too late that he is done changes nothing. */
+/* corio_batch.state: one of these, plus CR_BATCH_STATES times a number that changes with every
+ * holder (made, given to a job): a former holder who says too late that he is done changes
+ * nothing. */
 enum {
     CR_BATCH_OPEN,
     CR_BATCH_SUBMITTED,

@@ -165,8 +165,8 @@ static void sleep_until_woken(cr_worker *worker)
     cr_store_64(&worker->stats.parks, worker->stats.parks + 1);
     for (;;) {
         cr_event_wait(&worker->event, seen, CR_NEVER);
-        /* Maybe only a signal of an earlier sleep, come late. The value is read before `asleep` is: a wake-up between the
-         * two, or after them, changes it. */
+        /* Maybe only a signal of an earlier sleep, come late. The value is read before `asleep` is:
+         * a wake-up between the two, or after them, changes it. */
         seen = cr_event_value(&worker->event);
         pthread_mutex_lock(&sched->sleep_lock);
         bool woken = !worker->asleep;

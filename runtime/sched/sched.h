@@ -148,7 +148,8 @@ int cr_scope_wait(corio_task *task, cr_scope *scope);
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item);
 bool cr_steal_any(cr_worker *thief, cr_item *ret_item);
-/* Anybody's deque or range holds something. The caller's own counts: a boundary fills the ranges of those who sleep. */
+/* Anybody's deque or range holds something. The caller's own counts: a boundary fills the ranges
+ * of those who sleep. */
 bool cr_work_visible(const cr_sched *sched);
 /* The worker has nothing to run. Returns true when it is active again, false when it is to leave
  * (run over, stop). */

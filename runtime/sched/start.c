@@ -69,7 +69,8 @@ static void home_loop(cr_worker *worker)
     cr_item item;
     do {
         while (cr_next_own(worker, &item) || cr_steal_any(worker, &item)) {
-            /* Pass the wake-up on while there is more than one worker can take. Its own range counts: thieves may have it. */
+            /* Pass the wake-up on while there is more than one worker can take. What is left in
+             * its own range counts: thieves may have it. */
             if (cr_work_visible(worker->sched))
                 cr_pushed(worker);
             cr_run_from_home(worker, &item);

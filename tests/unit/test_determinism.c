@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The same batches for every number of workers: a set of programs, 1, 2, 3, 4 and 8 workers, many times each; the batch
- * logs are compared byte by byte.
+ * The same batches for every number of workers: a set of programs, 1, 2, 3, 4 and 8 workers, many
+ * times each; the batch logs are compared byte by byte.
  *
  * Usage: test_determinism [rounds]   (default 4; CORIO_ROUNDS does the same)
  */
@@ -52,7 +52,8 @@ static int answer_plain(void *self, corio_batch *batch)
     return CORIO_DONE;
 }
 
-/* Lets a third of all wait for a further batch, and fails some: depending on input and phase only. */
+/* Lets a third of all wait for a further batch, and fails some: depending on input and phase
+ * only. */
 static int answer_flaky(void *self, corio_batch *batch)
 {
     (void)self;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Asking: one request, many at once, several dispatchers, argument errors, streaming and strict waiting.
+ * Asking: one request, many at once, several dispatchers, argument errors, streaming and strict
+ * waiting.
  */
 #include "harness.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The order of events. On one worker it is a matter of record: the whole sequence is compared with the expected text. On
- * several, that no task runs while a dispatcher is called.
+ * The order of events. On one worker it is a matter of record: the whole sequence is compared with
+ * the expected text. On several, that no task runs while a dispatcher is called.
  */
 #include "harness.h"
 

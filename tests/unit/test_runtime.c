@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runtimes: options, environment, several at once, threads that call them, trimming, forgetting nothing.
+ * Runtimes: options, environment, several at once, threads that call them, trimming, forgetting
+ * nothing.
  */
 #include "harness.h"
 

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * audit.c - the audit over corio tasks, and the steps that all modes share.
+ *
+ *     root task --+-- walk of root 0: ask(level 0) | resolve | ask(level 1) | resolve | ...
+ *                 +-- walk of root 1: ...
+ *
+ * The walks of a phase are resolved in parallel on all workers; their next levels leave together as
+ * one batch.
+ */
+#include "audit.h"
+
+#include "resolve.h"
+
+#include <corio.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    WINDOW = 512,            /* walks under way at once: what they touch fits into the caches */
+    GRAPH_CHUNK = 32,        /* packages of one job of step 2 */
+    PROGRESS_NS = 100000000, /* between two progress lines */
+    REMEMBER_BYTES = 256 * 1024 * 1024 /* enough for every package there is */
+};
+
+const char *mode_name(enum mode mode)
+{
+    static const char *const names[] = {"batch", "item", "threads"};
+    return names[mode];
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int no_memory(struct audit *audit)
+{
+    return failure_set(audit->failure, EXIT_OTHER, "no memory");
+}
+
+/* -- Step 1: a root's closure -- */
+
+static void show_progress(struct audit *audit)
+{
+    uint32_t finished = atomic_fetch_add_explicit(&audit->finished, 1, memory_order_relaxed) + 1;
+    if (!audit->options.progress)
+        return;
+    int64_t now = now_ns();
+    int_fast64_t due = atomic_load_explicit(&audit->next_progress_ns, memory_order_relaxed);
+    if (now < due ||
+        !atomic_compare_exchange_strong(&audit->next_progress_ns, &due, now + PROGRESS_NS))
+        return;
+    fprintf(stderr, "\r%s: %u of %u roots, %llu requests ", mode_name(audit->options.mode),
+            finished, audit->root_count, (unsigned long long)atomic_load(&audit->requests));
+}
+
+/* Takes the answer for one member: what it needs joins the closure. */
+static int take_edges(struct closure *closure, const struct edges *edges, uint32_t *missing)
+{
+    struct resolver resolver;
+    uint32_t found;
+    enum choice choice;
+    resolve_begin(&resolver, edges);
+    while ((choice = resolve_next(&resolver, &found)) != CHOICE_END) {
+        if (choice == CHOICE_MISSING)
+            ++*missing;
+        else if (closure_add(closure, found) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Asks for the members from `first` on and takes the answers. */
+static int walk_level(struct audit *audit, struct asker *asker, struct closure *closure,
+                      uint32_t first, uint32_t *missing)
+{
+    uint32_t count = closure->count - first;
+    if (count > asker->answer_room) {
+        free(asker->answers);
+        asker->answer_room = 2 * count;
+        asker->answers = malloc(asker->answer_room * sizeof *asker->answers);
+        if (!asker->answers) {
+            asker->answer_room = 0;
+            return no_memory(audit);
+        }
+    }
+    int rc = asker->ask(asker, closure->members + first, count, asker->answers);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        if (take_edges(closure, &asker->answers[i], missing) < 0)
+            rc = no_memory(audit);
+    return rc;
+}
+
+static void keep_result(struct audit *audit, const struct closure *closure, uint32_t index,
+                        uint32_t missing)
+{
+    struct root_result *result = &audit->results[index];
+    *result = (struct root_result){
+        .package = closure->members[0], .size = closure->count - 1, .missing = missing};
+    for (uint32_t i = 1; i < closure->count; i++)
+        result->members += audit->universe->hash[closure->members[i]];
+    /* Relaxed: all write the same, and it is read when all are done. */
+    for (uint32_t i = 0; i < closure->count; i++)
+        if (!atomic_load_explicit(&audit->marks[closure->members[i]], memory_order_relaxed))
+            atomic_store_explicit(&audit->marks[closure->members[i]], 1, memory_order_relaxed);
+}
+
+static int walk_root(struct audit *audit, struct asker *asker, uint32_t index)
+{
+    struct closure closure;
+    uint32_t missing = 0;
+    if (closure_init(&closure, audit->roots[index]) < 0)
+        return no_memory(audit);
+    int rc = 0;
+    for (uint32_t asked = 0; rc == 0 && asked < closure.count;) {
+        uint32_t first = asked;
+        asked = closure.count;
+        rc = failure_if_interrupted(audit->failure);
+        if (rc == 0)
+            rc = walk_level(audit, asker, &closure, first, &missing);
+    }
+    if (rc == 0) {
+        atomic_fetch_add_explicit(&audit->requests, closure.count, memory_order_relaxed);
+        keep_result(audit, &closure, index, missing);
+        show_progress(audit);
+    }
+    closure_fini(&closure);
+    return rc;
+}
+
+/* -- Step 2: the graph -- */
+
+static int keep_node(struct node *node, const struct edges *edges)
+{
+    struct resolver resolver;
+    uint32_t found;
+    enum choice choice;
+    node->chosen = malloc((edges->rows + 1) * sizeof *node->chosen);
+    node->missing = malloc((edges->rows + 1) * sizeof *node->missing);
+    if (!node->chosen || !node->missing)
+        return -ENOMEM;
+    resolve_begin(&resolver, edges);
+    while ((choice = resolve_next(&resolver, &found)) != CHOICE_END) {
+        if (choice == CHOICE_MISSING)
+            node->missing[node->missing_count++] = found;
+        else
+            node->chosen[node->chosen_count++] = found;
+    }
+    return 0;
+}
+
+static int keep_chunk(struct audit *audit, struct asker *asker, uint32_t index)
+{
+    struct edges answers[GRAPH_CHUNK];
+    const uint32_t *ids = audit->reached + (size_t)index * GRAPH_CHUNK;
+    uint32_t count = audit->reached_count - index * GRAPH_CHUNK;
+    if (count > GRAPH_CHUNK)
+        count = GRAPH_CHUNK;
+    int rc = failure_if_interrupted(audit->failure);
+    if (rc == 0)
+        rc = asker->ask(asker, ids, count, answers);
+    for (uint32_t i = 0; rc == 0 && i < count; i++)
+        if (keep_node(&audit->nodes[ids[i]], &answers[i]) < 0)
+            rc = no_memory(audit);
+    atomic_fetch_add_explicit(&audit->requests, count, memory_order_relaxed);
+    return rc;
+}
+
+static int list_reached(struct audit *audit)
+{
+    uint32_t largest = audit->universe->largest_id;
+    audit->reached = malloc((largest + 1) * sizeof *audit->reached);
+    if (!audit->reached)
+        return no_memory(audit);
+    for (uint32_t id = 1; id <= largest; id++)
+        if (atomic_load_explicit(&audit->marks[id], memory_order_relaxed))
+            audit->reached[audit->reached_count++] = id;
+    return 0;
+}
+
+/* -- Both steps over corio -- */
+
+static int ask_corio(struct asker *asker, const uint32_t *ids, uint32_t count,
+                     struct edges *answers)
+{
+    if (count > asker->request_room) {
+        free(asker->requests);
+        asker->request_room = 2 * count;
+        asker->requests = malloc(asker->request_room * sizeof *asker->requests);
+        if (!asker->requests) {
+            asker->request_room = 0;
+            return -ENOMEM;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        asker->requests[i].dispatcher = asker->dispatcher;
+        asker->requests[i].input = &ids[i];
+        asker->requests[i].output = &answers[i];
+    }
+    return corio_io_all(asker->requests, count);
+}
+
+struct step {
+    struct audit *audit;
+    corio_dispatcher *edges;
+    audit_job *job;
+    uint32_t count;
+};
+
+struct job_argument {
+    const struct step *step;
+    uint32_t index;
+};
+
+static int job_task(void *arg)
+{
+    const struct job_argument *job = arg;
+    struct audit *audit = job->step->audit;
+    struct asker asker = {.ask = ask_corio, .dispatcher = job->step->edges};
+    int rc = job->step->job(audit, &asker, job->index);
+    free(asker.requests);
+    free(asker.answers);
+    if (rc < 0)
+        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+    return rc;
+}
+
+static int step_task(void *arg)
+{
+    const struct step *step = arg;
+    int rc = corio_set_window(WINDOW);
+    for (uint32_t i = 0; rc == 0 && i < step->count; i++) {
+        struct job_argument job = {step, i};
+        if (interrupted)
+            break;
+        rc = corio_go_copy(job_task, &job, sizeof job);
+    }
+    int children = corio_wait();
+    return rc < 0 ? rc : children;
+}
+
+static void take_figures(struct audit *audit, corio_runtime *runtime, const corio_dispatcher *edges)
+{
+    corio_sqlite_stats asked = {.size = sizeof asked};
+    corio_stats stats = {.size = sizeof stats};
+    corio_sqlite_dispatcher_stats(edges, &asked);
+    corio_runtime_stats(runtime, &stats);
+    audit->figures.workers = stats.workers;
+    audit->figures.unique = asked.unique;
+    audit->figures.statements = asked.statements;
+    audit->figures.phases = stats.phases;
+    audit->figures.batches = asked.batches;
+    audit->figures.smallest_batch = asked.smallest_batch;
+    audit->figures.largest_batch = asked.largest_batch;
+    audit->figures.cpu_s = (double)stats.cpu_phase_ns * 1e-9;
+    audit->figures.io_s = (double)stats.io_phase_ns * 1e-9;
+}
+
+static int add_edges(struct audit *audit, corio_runtime *runtime, corio_dispatcher **ret)
+{
+    const corio_sqlite_query query = {
+        .size = sizeof query,
+        .name = "edges",
+        .sql = store_edges_sql,
+        .input_bytes = sizeof(uint32_t),
+        .output_bytes = sizeof(struct edges),
+        .bind = store_edges_bind,
+        .row = store_edges_row,
+        .singly = audit->options.mode == MODE_ITEM,
+        .remember_bytes =
+            audit->options.mode == MODE_BATCH && audit->options.memory ? REMEMBER_BYTES : 0,
+    };
+    return corio_sqlite_add_query(audit->store, runtime, &query, ret);
+}
+
+static int run_step(struct audit *audit, corio_runtime *runtime, struct step *step)
+{
+    int rc = corio_run(runtime, step_task, step);
+    if (rc < 0)
+        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+    return rc < 0 ? rc : failure_if_interrupted(audit->failure);
+}
+
+static int run_corio(struct audit *audit)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime;
+    options.workers = audit->options.workers;
+    options.wait_mode =
+        CORIO_WAIT_STRICT; /* a batch's shares answer together: no cohorts that go apart */
+    int rc = corio_runtime_create(&options, &runtime);
+    if (rc < 0)
+        return failure_set(audit->failure, EXIT_OTHER, "runtime: %s", corio_strerror(rc));
+    struct step step = {.audit = audit, .job = walk_root, .count = audit->root_count};
+    rc = add_edges(audit, runtime, &step.edges);
+    if (rc < 0)
+        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+    int64_t begin = now_ns();
+    if (rc == 0)
+        rc = run_step(audit, runtime, &step);
+    if (rc == 0)
+        rc = list_reached(audit);
+    step.job = keep_chunk;
+    step.count = (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK;
+    if (rc == 0)
+        rc = run_step(audit, runtime, &step);
+    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    if (rc == 0)
+        take_figures(audit, runtime, step.edges);
+    corio_runtime_destroy(runtime);
+    return rc;
+}
+
+/* -- Both steps on plain threads -- */
+
+static int run_threads(struct audit *audit)
+{
+    struct threads *threads;
+    int rc = threads_create(audit, &threads);
+    if (rc < 0)
+        return rc;
+    int64_t begin = now_ns();
+    rc = threads_run(threads, walk_root, audit->root_count);
+    if (rc == 0)
+        rc = list_reached(audit);
+    if (rc == 0)
+        rc = threads_run(threads, keep_chunk,
+                         (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK);
+    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    audit->figures.workers = audit->options.threads;
+    audit->figures.statements = threads_statements(threads);
+    audit->figures.unique = audit->figures.statements;
+    threads_destroy(threads);
+    return rc;
+}
+
+int audit_run(struct audit *audit)
+{
+    uint32_t largest = audit->universe->largest_id;
+    audit->results = calloc(audit->root_count + 1, sizeof *audit->results);
+    audit->nodes = calloc((size_t)largest + 1, sizeof *audit->nodes);
+    audit->marks = calloc((size_t)largest + 1, sizeof *audit->marks);
+    if (!audit->results || !audit->nodes || !audit->marks)
+        return no_memory(audit);
+    int rc = audit->options.mode == MODE_THREADS ? run_threads(audit) : run_corio(audit);
+    if (audit->options.progress)
+        fprintf(stderr, "\r\033[K");
+    audit->figures.requests = atomic_load(&audit->requests);
+    return rc;
+}
+
+void audit_fini(struct audit *audit)
+{
+    for (uint32_t i = 0; audit->nodes && i <= audit->universe->largest_id; i++) {
+        free(audit->nodes[i].chosen);
+        free(audit->nodes[i].missing);
+    }
+    free(audit->results);
+    free(audit->nodes);
+    free(audit->reached);
+    free(audit->marks);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plan.h - the state of query dispatchers.
+ *
+ * A plan is one batch on its way:
+ *
+ *     requests   0 1 2 3 4 5 6 7      of_request: each request's entry
+ *                 \ | \|/  |  \|
+ *     entries      a   b   c   d      one for each different key; recalled ones have their answer already
+ *                  |       |   |
+ *     asked        a       c   d      the entries that the database is asked for, claimed a few at a time
+ *
+ *     shares     |0 1 2 3|4 5 6 7|    slices of the batch, one per reader; a share claims and reads entries of the whole
+ *                                     plan; the last one to end answers and completes all of them
+ *
+ * Life: an answer's memory must be there until the task that has it suspends again. Dispatch
+ * functions are called when no task runs, so at a call for a later phase all tasks resumed before
+ * the previous phase's end have suspended again. A plan that was complete in generation g
+ * (generations count the phases in which this dispatcher is called) has its tasks resumed at the
+ * end of g's or, if it came late, of the next call's phase: its memory is reused from g + 2 on.
+ */
+#ifndef CR_SQLITE_PLAN_H
+#define CR_SQLITE_PLAN_H
+
+#include "internal.h"
+
+#include <stdatomic.h>
+
+struct query;
+
+struct entry {
+    const void *key; /* borrowed from the first request that has it, or in shares[0].memory */
+    size_t key_bytes;
+    uint64_t hash;
+    const void *input;
+    void *output; /* filled if status is 0 */
+    int status;
+};
+
+struct share {
+    corio_batch *batch;
+    size_t first; /* of the requests in the plan */
+    size_t count;
+    corio_sqlite_memory memory; /* what this share's reader took in */
+};
+
+struct plan {
+    struct plan *next;
+    struct query *query;
+    size_t requests;
+    uint32_t *of_request;
+    struct entry *entries;
+    size_t entry_count;
+    uint32_t *asked;
+    size_t asked_count;
+    uint32_t *slots; /* open addressing: entry + 1, 0 is free */
+    size_t slot_count;
+    size_t capacity; /* requests that the arrays above have room for */
+    char *outputs;   /* of asked entries, in the order of `asked` */
+    size_t outputs_bytes;
+    struct share shares[CR_SQLITE_READERS_MAX];
+    unsigned share_count;
+
+    atomic_size_t claimed;    /* entries of `asked` taken by shares */
+    atomic_size_t read;       /* entries of `asked` that are whole */
+    atomic_uint unfinished;   /* shares that still read */
+    atomic_bool busy;         /* an entry found the database locked */
+    unsigned tries;           /* batches put off in a row before this one */
+    uint64_t data_version;    /* seen before it began */
+    bool done;                /* under the database's lock: complete, and nobody uses it */
+    uint64_t done_generation; /* valid if done */
+};
+
+/* Answers kept for later batches. Used by dispatch functions only, so without a lock. */
+struct recalled {
+    uint64_t hash;
+    const void *key; /* NULL: free */
+    size_t key_bytes;
+    void *output;
+};
+
+struct recall {
+    struct recalled *slots;
+    size_t slot_count;
+    size_t count;
+    corio_sqlite_memory memory;  /* keys, outputs and what they point to */
+    corio_sqlite_memory retired; /* dropped, but tasks may still look at it */
+    uint64_t retired_generation; /* no plan was in flight at this one; 0: not seen yet */
+    uint64_t data_version;
+    struct cr_sqlite_connection watch; /* asks for the data version */
+    sqlite3_stmt *ask_version;
+};
+
+struct query {
+    struct cr_sqlite_face face;
+    corio_sqlite_query options; /* name and sql are not kept */
+    sqlite3_stmt **statements;  /* one per reader */
+    struct plan *plans;         /* all that are not spare, newest first */
+    struct plan *spare;
+    uint64_t generation;
+    uint64_t last_phase;
+    struct recall recall;
+    atomic_uint busy_in_row; /* batches put off in a row */
+};
+
+/* plan.c */
+int cr_sqlite_plan_reserve(struct plan *plan, size_t requests);
+/* Sorts the batch's requests into entries, and these into recalled and asked ones. */
+int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch);
+void cr_sqlite_plan_clear(struct plan *plan);
+void cr_sqlite_plan_destroy(struct plan *plan);
+
+/* recall.c */
+int cr_sqlite_recall_init(struct query *query);
+void cr_sqlite_recall_fini(struct query *query);
+/* Drops everything if the database has changed or the memory is used up. in_flight: plans not
+ * done. */
+void cr_sqlite_recall_check(struct query *query, size_t in_flight);
+void *cr_sqlite_recall_find(const struct recall *recall, const struct entry *entry);
+/* Takes over the answers of a plan that is done, before its memory is reused. */
+void cr_sqlite_recall_keep(struct query *query, struct plan *plan);
+
+#endif

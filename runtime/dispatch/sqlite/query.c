@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * query.c - the query dispatcher: a batch becomes a plan (plan.h), readers work on it side by side.
+ *
+ *     dispatch -> plan -> shares --+-> here:       claim and ask in a read transaction --+
+ *                                  +-> I/O thread: the same                            --+-> the last
+ *                                                                                        one
+ *                                                                                        answers
+ *
+ * A share claims keys of the whole plan until none are left, and counts itself out. Nobody waits
+ * for anybody: the share that counts out last finds every key read, and answers and completes all
+ * shares. The dispatching thread takes a share too: all of a batch of few keys, since to wake an
+ * I/O thread costs more than to ask them.
+ *
+ * Edges
+ *   plan.end    a share's entries and its last look at the plan -> the last share, which answers with them
+ *   plan.read   an entry's answer -> the next dispatch, which remembers it
+ */
+#include "plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CLAIM = 16,         /* entries that a share takes at a time */
+    ASKED_A_SHARE = 32, /* fewest keys worth another reader */
+};
+
+static const uint64_t busy_delay_ns = 5000000;
+
+/* -- Asking -- */
+
+static int step_rows(struct query *query, sqlite3_stmt *statement, corio_sqlite_memory *memory,
+                     struct entry *entry, int *ret_result)
+{
+    int rc = 0;
+    int result = SQLITE_OK;
+    while (rc == 0) {
+        result = sqlite3_step(statement);
+        if (result != SQLITE_ROW)
+            break;
+        rc = query->options.row(query->options.self, memory, statement, entry->output);
+    }
+    *ret_result = result;
+    return rc < 0 ? rc : 0;
+}
+
+static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sqlite_memory *memory,
+                struct entry *entry)
+{
+    struct query *query = plan->query;
+    sqlite3_stmt *statement = query->statements[reader->number];
+    int result = SQLITE_OK;
+    if (query->options.output_bytes > 0)
+        memset(entry->output, 0, query->options.output_bytes);
+    int rc = query->options.bind(query->options.self, statement, entry->input);
+    if (rc == 0)
+        rc = step_rows(query, statement, memory, entry, &result);
+    if (rc == 0 && result != SQLITE_ROW && result != SQLITE_DONE)
+        rc = cr_sqlite_failed(query->face.database, reader, result);
+    sqlite3_reset(statement);
+    if (rc == -EBUSY)
+        atomic_store_explicit(&plan->busy, true, memory_order_relaxed); /* read after plan.read */
+    entry->status = rc < 0 ? rc : 0;
+}
+
+static void ask_range(struct plan *plan, struct cr_sqlite_connection *reader,
+                      corio_sqlite_memory *memory, size_t first, size_t last)
+{
+    size_t output_bytes = plan->query->options.output_bytes;
+    for (size_t i = first; i < last; i++) {
+        struct entry *entry = &plan->entries[plan->asked[i]];
+        entry->output = plan->outputs + i * output_bytes;
+        ask(plan, reader, memory, entry);
+    }
+}
+
+/* Claims and asks until nothing is left. One read transaction spares each statement its own lock
+ * and unlock; if it cannot begin, the statements will say why. */
+static void read_share(struct plan *plan, struct share *share)
+{
+    corio_sqlite *database = plan->query->face.database;
+    struct cr_sqlite_connection *reader = cr_sqlite_take_reader(database);
+    bool together = !plan->query->options.singly;
+    if (together)
+        cr_sqlite_finish(reader->begin);
+    for (;;) {
+        size_t first = atomic_fetch_add_explicit(&plan->claimed, CLAIM, memory_order_relaxed);
+        if (first >= plan->asked_count)
+            break;
+        size_t last = first + CLAIM < plan->asked_count ? first + CLAIM : plan->asked_count;
+        ask_range(plan, reader, &share->memory, first, last);
+        /* [release plan.read] these entries are whole */
+        atomic_fetch_add_explicit(&plan->read, last - first, memory_order_release);
+    }
+    if (together)
+        cr_sqlite_finish(reader->commit);
+    cr_sqlite_give_reader(database, reader);
+}
+
+/* -- Answering -- */
+
+static void answer_share(struct plan *plan, struct share *share, bool put_off, unsigned tries)
+{
+    size_t output_bytes = plan->query->options.output_bytes;
+    corio_batch *batch = share->batch;
+    for (size_t i = 0; i < share->count; i++) {
+        const struct entry *entry = &plan->entries[plan->of_request[share->first + i]];
+        if (entry->status == 0) {
+            if (output_bytes > 0)
+                memcpy(corio_batch_output(batch, i), entry->output, output_bytes);
+            corio_batch_respond(batch, i);
+        } else if (entry->status == -EBUSY && put_off) {
+            corio_batch_retry(batch, i, busy_delay_ns << tries);
+        } else {
+            corio_batch_fail(batch, i, entry->status);
+        }
+    }
+}
+
+/* The last use of a plan: from here on a dispatch may recycle it. */
+static void mark_done(struct plan *plan)
+{
+    struct query *query = plan->query;
+    pthread_mutex_lock(&query->face.database->lock);
+    query->face.stats.busy += atomic_load_explicit(&plan->busy, memory_order_relaxed);
+    plan->done_generation = query->generation;
+    plan->done = true;
+    pthread_mutex_unlock(&query->face.database->lock);
+}
+
+/* Every entry is read. A batch is tried again as often as the options say; a relaxed count,
+ * since it bounds nothing but the tries. */
+static void answer_all(struct plan *plan)
+{
+    struct query *query = plan->query;
+    bool busy = atomic_load_explicit(&plan->busy, memory_order_relaxed);
+    bool put_off = busy && plan->tries < query->face.database->options.busy_retries;
+    atomic_store_explicit(&query->busy_in_row, put_off ? plan->tries + 1 : 0, memory_order_relaxed);
+    for (unsigned i = 0; i < plan->share_count; i++) {
+        answer_share(plan, &plan->shares[i], put_off, plan->tries);
+        corio_batch_complete(plan->shares[i].batch);
+    }
+}
+
+/* One reader's part of a plan. The plan may be recycled once the last one has marked it done. */
+static int run_share(void *arg, corio_batch *batch)
+{
+    struct plan *plan = arg;
+    struct share *share = plan->shares;
+    while (share->batch != batch)
+        share++;
+    if (atomic_load_explicit(&plan->claimed, memory_order_relaxed) < plan->asked_count)
+        read_share(plan, share);
+    /* [acq_rel plan.end] */
+    if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) == 1) {
+        answer_all(plan);
+        mark_done(plan);
+    }
+    return CORIO_LATER;
+}
+
+/* -- Dispatching -- */
+
+static unsigned shares_for(const struct plan *plan)
+{
+    if (plan->query->options.singly)
+        return 1;
+    size_t shares = (plan->asked_count + ASKED_A_SHARE - 1) / ASKED_A_SHARE;
+    unsigned readers = plan->query->face.database->options.readers;
+    if (shares > readers)
+        shares = readers;
+    return shares > plan->requests ? (unsigned)plan->requests : shares > 0 ? (unsigned)shares : 1;
+}
+
+/* Carves all shares but the first out of the batch; that one is what remains of it. Carving
+ * fewer is no error. */
+static void carve(struct plan *plan, corio_batch *batch, unsigned wanted)
+{
+    size_t each = plan->requests / wanted;
+    plan->shares[0].batch = batch;
+    plan->shares[0].first = 0;
+    plan->shares[0].count = plan->requests;
+    plan->share_count = 1;
+    for (unsigned i = wanted - 1; i > 0; i--) {
+        struct share *share = &plan->shares[plan->share_count];
+        size_t first = each * i;
+        size_t count = plan->shares[0].count - first;
+        if (corio_batch_slice(batch, first, count, &share->batch) < 0)
+            break;
+        share->first = first;
+        share->count = count;
+        plan->shares[0].count = first;
+        plan->share_count++;
+    }
+}
+
+/* The batch itself goes last. Its share is worked on here and now: reading a cached database is CPU
+ * work, and this thread would only sleep meanwhile. */
+static void run_shares(struct plan *plan)
+{
+    unsigned count = plan->share_count;
+    atomic_store(&plan->unfinished, count);
+    for (unsigned i = count; i-- > 1;) {
+        corio_batch *batch = plan->shares[i].batch;
+        if (corio_batch_submit(batch, run_share, plan) < 0)
+            run_share(plan, batch);
+    }
+    run_share(plan, plan->shares[0].batch);
+}
+
+/* Recycles plans whose answers nobody looks at any more; returns how many are not done. */
+static size_t sweep_locked(struct query *query)
+{
+    size_t in_flight = 0;
+    for (struct plan **at = &query->plans; *at;) {
+        struct plan *plan = *at;
+        if (!plan->done || query->generation < plan->done_generation + 2) {
+            in_flight += !plan->done;
+            at = &plan->next;
+            continue;
+        }
+        *at = plan->next;
+        plan->next = query->spare;
+        query->spare = plan;
+        cr_sqlite_plan_clear(plan);
+    }
+    return in_flight;
+}
+
+/* Takes the answers of plans that are read, even if a share is about to count itself out yet:
+ * what the tasks have been told by now is remembered, whatever the threads' timing. */
+static void harvest_locked(struct query *query)
+{
+    for (struct plan *plan = query->plans; plan; plan = plan->next) {
+        /* [acquire plan.read] */
+        size_t whole = atomic_load_explicit(&plan->read, memory_order_acquire);
+        if (plan->asked_count > 0 && whole == plan->asked_count) {
+            cr_sqlite_recall_keep(query, plan);
+            plan->data_version = 0; /* kept once */
+        }
+    }
+}
+
+static struct plan *begin_plan(struct query *query, corio_batch *batch)
+{
+    pthread_mutex_t *lock = &query->face.database->lock;
+    pthread_mutex_lock(lock);
+    if (query->generation == 0 || query->last_phase != corio_batch_phase(batch)) {
+        query->generation++;
+        query->last_phase = corio_batch_phase(batch);
+    }
+    cr_sqlite_count_batch_locked(&query->face, corio_batch_len(batch));
+    size_t in_flight = sweep_locked(query);
+    pthread_mutex_unlock(lock);
+    cr_sqlite_recall_check(query,
+                           in_flight); /* may fail, and then needs the lock for SQLite's words */
+    pthread_mutex_lock(lock);
+    harvest_locked(query);
+    struct plan *plan = query->spare;
+    if (plan)
+        query->spare = plan->next;
+    else
+        plan = calloc(1, sizeof *plan);
+    if (plan) {
+        plan->query = query;
+        plan->data_version = query->recall.data_version;
+        plan->tries = atomic_load_explicit(&query->busy_in_row, memory_order_relaxed);
+        plan->next = query->plans;
+        query->plans = plan;
+    }
+    pthread_mutex_unlock(lock);
+    return plan;
+}
+
+/* Counted before anything runs: when the tasks have their answers, the figures are whole. */
+static void count_plan(struct plan *plan)
+{
+    struct query *query = plan->query;
+    corio_sqlite_stats *stats = &query->face.stats;
+    pthread_mutex_lock(&query->face.database->lock);
+    stats->unique += plan->entry_count;
+    stats->remembered += plan->entry_count - plan->asked_count;
+    stats->statements += plan->asked_count;
+    if (plan->asked_count > 0)
+        stats->transactions += query->options.singly ? plan->asked_count : plan->share_count;
+    pthread_mutex_unlock(&query->face.database->lock);
+}
+
+static int dispatch(void *self, corio_batch *batch)
+{
+    struct query *query = self;
+    struct plan *plan = begin_plan(query, batch);
+    if (!plan)
+        return -ENOMEM;
+    int rc = cr_sqlite_plan_fill(plan, batch);
+    if (rc < 0) {
+        plan->entry_count = plan->asked_count = 0;
+        mark_done(plan);
+        return rc;
+    }
+    carve(plan, batch, shares_for(plan));
+    count_plan(plan);
+    run_shares(plan);
+    return CORIO_LATER;
+}
+
+/* -- Adding and removing -- */
+
+static void destroy_plans(struct plan *plan)
+{
+    while (plan) {
+        struct plan *next = plan->next;
+        cr_sqlite_plan_destroy(plan);
+        plan = next;
+    }
+}
+
+static void destroy(struct cr_sqlite_face *face)
+{
+    struct query *query = (struct query *)face;
+    destroy_plans(query->plans);
+    destroy_plans(query->spare);
+    for (unsigned i = 0; query->statements && i < face->database->options.readers; i++)
+        sqlite3_finalize(query->statements[i]);
+    cr_sqlite_recall_fini(query);
+    free(query->statements);
+    free(query);
+}
+
+static int prepare_all(corio_sqlite *database, struct query *query, const char *sql)
+{
+    query->statements = calloc(database->options.readers, sizeof *query->statements);
+    if (!query->statements)
+        return -ENOMEM;
+    for (unsigned i = 0; i < database->options.readers; i++) {
+        int rc = cr_sqlite_prepare(database, &database->readers[i], sql, &query->statements[i]);
+        if (rc < 0)
+            return rc;
+        if (!sqlite3_stmt_readonly(query->statements[i]))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static uint64_t hash_input(void *self, const void *input)
+{
+    struct query *query = self;
+    size_t bytes = 0;
+    const unsigned char *key = query->options.key(query->options.self, input, &bytes);
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, as for inputs without a key function */
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ key[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static int add_dispatcher(corio_runtime *runtime, struct query *query, const char *name,
+                          corio_dispatcher **ret)
+{
+    const corio_dispatcher_options options = {
+        .size = sizeof options,
+        .name = name ? name : "sqlite",
+        .input_bytes = query->options.input_bytes,
+        .output_bytes = query->options.output_bytes,
+        .dispatch = dispatch,
+        .self = query,
+        .hash = query->options.key ? hash_input : NULL,
+        .max_batch = query->options.max_batch,
+        .max_in_flight = query->options.max_in_flight,
+    };
+    return corio_dispatcher_add(runtime, &options, ret);
+}
+
+int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
+                           const corio_sqlite_query *options, corio_dispatcher **ret_dispatcher)
+{
+    if (!database || !runtime || !options || options->size < sizeof *options || !options->sql ||
+        !options->bind || !options->row || !ret_dispatcher)
+        return -EINVAL;
+    struct query *query = calloc(1, sizeof *query);
+    if (!query)
+        return -ENOMEM;
+    query->face.database = database;
+    query->face.destroy = destroy;
+    query->options = *options;
+    int rc = prepare_all(database, query, options->sql);
+    if (rc == 0)
+        rc = cr_sqlite_recall_init(query);
+    if (rc == 0)
+        rc = add_dispatcher(runtime, query, options->name, ret_dispatcher);
+    if (rc < 0) {
+        destroy(&query->face);
+        return rc;
+    }
+    cr_sqlite_add_face(database, &query->face);
+    return 0;
+}

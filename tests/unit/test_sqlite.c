@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_sqlite.c - the SQLite dispatchers: equal requests, errors, transactions, locks, memory of
+ * answers.
+ */
+#include <corio.h>
+#include <corio/sqlite.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 100 };
+
+/* A database of its own for each test: t(k, v) with v = 10 k, for k from 0 on. */
+struct world {
+    char directory[64];
+    char path[96];
+    corio_sqlite *database;
+    corio_runtime *runtime;
+    corio_dispatcher *query;
+    corio_dispatcher *exec;
+    atomic_uint asked; /* calls of the SQL function counted() */
+    int failures;
+};
+
+static void counted(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    struct world *world = sqlite3_user_data(context);
+    atomic_fetch_add(&world->asked, 1);
+    sqlite3_result_value(context, values[0]);
+}
+
+static int opened(void *self, sqlite3 *connection)
+{
+    static const char sql[] =
+        "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, v INTEGER CHECK(v >= 0));"
+        "WITH RECURSIVE n(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM n WHERE k < 99)"
+        "INSERT OR IGNORE INTO t SELECT k, 10 * k FROM n;";
+    sqlite3_create_function(connection, "counted", 1, SQLITE_UTF8, self, counted, NULL, NULL);
+    sqlite3_exec(connection, sql, NULL, NULL, NULL); /* a reader is refused, and need not */
+    return 0;
+}
+
+static int bind_key(void *self, sqlite3_stmt *statement, const void *input)
+{
+    (void)self;
+    int64_t key = *(const int64_t *)input;
+    if (key == -7)
+        return -EDOM;
+    return corio_sqlite_error(sqlite3_bind_int64(statement, 1, key));
+}
+
+struct answer {
+    int64_t value;
+    int rows;
+    const char *text;
+};
+
+static int take_row(void *self, corio_sqlite_memory *memory, sqlite3_stmt *statement, void *output)
+{
+    (void)self;
+    struct answer *answer = output;
+    answer->rows++;
+    answer->value = sqlite3_column_int64(statement, 1);
+    char *text = corio_sqlite_alloc(memory, 32);
+    if (!text)
+        return -ENOMEM;
+    snprintf(text, 32, "v=%lld", (long long)answer->value);
+    answer->text = text;
+    return 0;
+}
+
+static int bind_pair(void *self, sqlite3_stmt *statement, const void *input)
+{
+    (void)self;
+    const int64_t *pair = input;
+    sqlite3_bind_int64(statement, 1, pair[0]);
+    return corio_sqlite_error(sqlite3_bind_int64(statement, 2, pair[1]));
+}
+
+static void add_query(struct world *world, size_t remember_bytes, bool singly)
+{
+    const corio_sqlite_query query = {
+        .size = sizeof query,
+        .sql = "SELECT counted(k), v FROM t WHERE k = ?1",
+        .input_bytes = sizeof(int64_t),
+        .output_bytes = sizeof(struct answer),
+        .bind = bind_key,
+        .row = take_row,
+        .singly = singly,
+        .remember_bytes = remember_bytes,
+    };
+    assert_int_equal(corio_sqlite_add_query(world->database, world->runtime, &query, &world->query),
+                     0);
+}
+
+static void add_exec(struct world *world, bool all_or_nothing)
+{
+    const corio_sqlite_exec exec = {
+        .size = sizeof exec,
+        .sql = {"INSERT INTO t VALUES(?1, ?2)"},
+        .input_bytes = 2 * sizeof(int64_t),
+        .bind = bind_pair,
+        .all_or_nothing = all_or_nothing,
+    };
+    assert_int_equal(corio_sqlite_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     0);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    strcpy(world->directory, "/tmp/corio-sqlite-XXXXXX");
+    assert_non_null(mkdtemp(world->directory));
+    snprintf(world->path, sizeof world->path, "%s/db", world->directory);
+    const corio_sqlite_options options = {.size = sizeof options,
+                                          .path = world->path,
+                                          .readers = 3,
+                                          .busy_timeout_ms = 5,
+                                          .busy_retries = 2,
+                                          .opened = opened,
+                                          .self = world};
+    assert_int_equal(corio_sqlite_open(&options, &world->database), 0);
+    corio_options runtime = CORIO_OPTIONS_INIT;
+    runtime.workers = 2;
+    runtime.wait_mode = CORIO_WAIT_STRICT;
+    assert_int_equal(corio_runtime_create(&runtime, &world->runtime), 0);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    corio_runtime_destroy(world->runtime);
+    corio_sqlite_close(world->database);
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s", world->path, ends[i]);
+        unlink(path);
+    }
+    rmdir(world->directory);
+    free(world);
+    return 0;
+}
+
+static corio_sqlite_stats stats_of(const corio_dispatcher *dispatcher)
+{
+    corio_sqlite_stats stats = {.size = sizeof stats};
+    assert_int_equal(corio_sqlite_dispatcher_stats(dispatcher, &stats), 0);
+    return stats;
+}
+
+static int64_t scalar(struct world *world, const char *sql)
+{
+    sqlite3_stmt *statement;
+    assert_int_equal(
+        sqlite3_prepare_v2(corio_sqlite_writer(world->database), sql, -1, &statement, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+/* -- Queries -- */
+
+struct asking {
+    struct world *world;
+    int64_t first;
+};
+
+/* Asks for 50 keys from `first` on, wrapped at ROWS, all at once. */
+static int ask_fifty(void *arg)
+{
+    const struct asking *asking = arg;
+    corio_request requests[50];
+    int64_t keys[50];
+    struct answer answers[50];
+    memset(requests, 0, sizeof requests);
+    for (int i = 0; i < 50; i++) {
+        keys[i] = (asking->first + i) % ROWS;
+        requests[i] = (corio_request){
+            .dispatcher = asking->world->query, .input = &keys[i], .output = &answers[i]};
+    }
+    int rc = corio_io_all(requests, 50);
+    for (int i = 0; i < 50; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "v=%lld", (long long)(10 * keys[i]));
+        if (answers[i].rows != 1 || answers[i].value != 10 * keys[i] ||
+            strcmp(answers[i].text, text) != 0)
+            rc = -EBADMSG;
+    }
+    return rc;
+}
+
+static int ask_from_many(void *arg)
+{
+    for (int64_t i = 0; i < 200; i++) {
+        struct asking asking = {arg, i};
+        corio_go_copy(ask_fifty, &asking, sizeof asking);
+    }
+    return corio_wait();
+}
+
+static void equal_requests_of_a_batch_are_asked_once(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 0, false);
+    assert_int_equal(corio_run(world->runtime, ask_from_many, world), 0);
+    corio_sqlite_stats stats = stats_of(world->query);
+    assert_int_equal(stats.batches, 1);
+    assert_int_equal(stats.requests, 200 * 50);
+    assert_int_equal(stats.unique, ROWS);
+    assert_int_equal(stats.statements, ROWS);
+    assert_int_equal(world->asked, ROWS);
+    assert_true(stats.transactions <= 3);
+}
+
+static void singly_asks_each_request(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 0, true);
+    assert_int_equal(corio_run(world->runtime, ask_from_many, world), 0);
+    assert_int_equal(world->asked, 200 * 50);
+    assert_int_equal(stats_of(world->query).statements, 200 * 50);
+}
+
+static int ask_three_times(void *arg)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 3; i++)
+        rc = ask_from_many(arg);
+    return rc;
+}
+
+static void remembered_answers_are_not_asked_again(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, ask_three_times, world), 0);
+    assert_int_equal(world->asked, ROWS);
+    corio_sqlite_stats stats = stats_of(world->query);
+    assert_int_equal(stats.unique, 3 * ROWS);
+    assert_int_equal(stats.remembered, 2 * ROWS);
+}
+
+static void a_commit_makes_it_forget(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, ask_from_many, world), 0);
+    assert_int_equal(sqlite3_exec(corio_sqlite_writer(world->database),
+                                  "INSERT INTO t VALUES(1000, 0)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(corio_run(world->runtime, ask_from_many, world), 0);
+    assert_int_equal(world->asked, 2 * ROWS);
+}
+
+static void used_up_memory_makes_it_forget(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1, false);
+    assert_int_equal(corio_run(world->runtime, ask_three_times, world), 0);
+    assert_true(world->asked >= 2 * ROWS);
+}
+
+static int ask_bad_and_good(void *arg)
+{
+    struct world *world = arg;
+    int64_t keys[3] = {5, -7, 1000};
+    struct answer answers[3];
+    corio_request requests[3];
+    for (int i = 0; i < 3; i++)
+        requests[i] =
+            (corio_request){.dispatcher = world->query, .input = &keys[i], .output = &answers[i]};
+    int rc = corio_io_all(requests, 3);
+    bool good = requests[0].status == 0 && answers[0].value == 50 && requests[1].status == -EDOM &&
+                requests[2].status == 0 && answers[2].rows == 0;
+    return good ? rc : -EBADMSG;
+}
+
+static void an_error_reaches_its_request_only(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 0, false);
+    assert_int_equal(corio_run(world->runtime, ask_bad_and_good, world), -EDOM);
+}
+
+static void bad_sql_is_refused(void **state)
+{
+    struct world *world = *state;
+    static const char *const refused[] = {"SELECT nothing FROM nowhere", "DELETE FROM t", ""};
+    for (size_t i = 0; i < 3; i++) {
+        const corio_sqlite_query query = {
+            .size = sizeof query, .sql = refused[i], .bind = bind_key, .row = take_row};
+        assert_int_equal(
+            corio_sqlite_add_query(world->database, world->runtime, &query, &world->query),
+            -EINVAL);
+    }
+    char text[64];
+    assert_true(corio_sqlite_message(world->database, text, sizeof text) > 0);
+}
+
+/* -- Writes -- */
+
+static int insert_pairs(struct world *world, const int64_t (*pairs)[2], int count, int *ret_status)
+{
+    corio_request requests[16];
+    for (int i = 0; i < count; i++)
+        requests[i] = (corio_request){.dispatcher = world->exec, .input = pairs[i]};
+    int rc = corio_io_all(requests, (size_t)count);
+    for (int i = 0; i < count; i++)
+        ret_status[i] = requests[i].status;
+    return rc;
+}
+
+static int insert_two_new_one_old(void *arg)
+{
+    static const int64_t pairs[3][2] = {{1000, 1}, {5, 1}, {1001, 1}};
+    int status[3];
+    int rc = insert_pairs(arg, pairs, 3, status);
+    ((struct world *)arg)->failures = (status[0] != 0) + (status[1] != 0) + (status[2] != 0);
+    return rc;
+}
+
+static void a_batch_is_one_transaction(void **state)
+{
+    struct world *world = *state;
+    add_exec(world, false);
+    assert_int_equal(corio_run(world->runtime, insert_two_new_one_old, world), -EEXIST);
+    assert_int_equal(world->failures, 1);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS + 2);
+    corio_sqlite_stats stats = stats_of(world->exec);
+    assert_int_equal(stats.transactions, 1);
+    assert_int_equal(stats.requests, 3);
+}
+
+static void all_or_nothing_rolls_back(void **state)
+{
+    struct world *world = *state;
+    add_exec(world, true);
+    corio_run(world->runtime, insert_two_new_one_old, world);
+    assert_int_equal(world->failures, 3);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS);
+}
+
+static int execute_both(void *self, sqlite3_stmt *const *statements, const void *input,
+                        void *output)
+{
+    (void)self;
+    const int64_t *pair = input;
+    bind_pair(NULL, statements[0], pair);
+    int rc = corio_sqlite_step(statements[0]);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(statements[1], 1, pair[1]);
+    *(int64_t *)output = pair[0];
+    return corio_sqlite_step(statements[1]);
+}
+
+static int insert_and_change(void *arg)
+{
+    struct world *world = arg;
+    static const int64_t pairs[2][2] = {{1000, 3}, {1001, 200}};
+    int64_t outputs[2];
+    corio_request requests[2];
+    for (int i = 0; i < 2; i++)
+        requests[i] =
+            (corio_request){.dispatcher = world->exec, .input = pairs[i], .output = &outputs[i]};
+    corio_io_all(requests, 2);
+    return requests[0].status == 0 && outputs[0] == 1000 && requests[1].status == -EEXIST
+               ? 0
+               : -EBADMSG;
+}
+
+static void a_failed_request_is_undone_by_itself(void **state)
+{
+    struct world *world = *state;
+    const corio_sqlite_exec exec = {
+        .size = sizeof exec,
+        .sql = {"INSERT INTO t VALUES(?1, ?2)", "UPDATE t SET v = 100 - ?1 WHERE k = 0"},
+        .input_bytes = 2 * sizeof(int64_t),
+        .output_bytes = sizeof(int64_t),
+        .execute = execute_both,
+    };
+    assert_int_equal(corio_sqlite_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     0);
+    assert_int_equal(corio_run(world->runtime, insert_and_change, world), 0);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t WHERE k >= 1000"), 1);
+    assert_int_equal(scalar(world, "SELECT v FROM t WHERE k = 0"), 97);
+}
+
+static int insert_one(void *arg)
+{
+    int64_t pair[2] = {*(int64_t *)arg, 1};
+    struct world *world = *(struct world **)((char *)arg + sizeof(int64_t));
+    return corio_io(world->exec, pair, NULL);
+}
+
+static int insert_many(void *arg)
+{
+    for (int64_t i = 0; i < 500; i++) {
+        struct {
+            int64_t key;
+            struct world *world;
+        } argument = {1000 + i, arg};
+        corio_go_copy(insert_one, &argument, sizeof argument);
+    }
+    return corio_wait();
+}
+
+static void max_batch_bounds_a_transaction(void **state)
+{
+    struct world *world = *state;
+    const corio_sqlite_exec exec = {
+        .size = sizeof exec,
+        .sql = {"INSERT INTO t VALUES(?1, ?2)"},
+        .input_bytes = 2 * sizeof(int64_t),
+        .bind = bind_pair,
+        .max_batch = 100,
+    };
+    assert_int_equal(corio_sqlite_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     0);
+    assert_int_equal(corio_run(world->runtime, insert_many, world), 0);
+    assert_int_equal(stats_of(world->exec).transactions, 5);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS + 500);
+}
+
+static void a_full_database_fails_the_whole_batch(void **state)
+{
+    struct world *world = *state;
+    add_exec(world, false);
+    char sql[64];
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count = %d",
+             (int)scalar(world, "PRAGMA page_count"));
+    assert_int_equal(sqlite3_exec(corio_sqlite_writer(world->database), sql, NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(corio_run(world->runtime, insert_many, world), -ENOSPC);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS);
+    assert_int_equal(sqlite3_get_autocommit(corio_sqlite_writer(world->database)), 1);
+}
+
+/* -- Locks -- */
+
+static sqlite3 *lock_database(const struct world *world)
+{
+    sqlite3 *other;
+    assert_int_equal(sqlite3_open(world->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    return other;
+}
+
+static void a_lock_that_stays_ends_in_busy(void **state)
+{
+    struct world *world = *state;
+    add_exec(world, false);
+    sqlite3 *other = lock_database(world);
+    assert_int_equal(corio_run(world->runtime, insert_two_new_one_old, world), -EBUSY);
+    assert_int_equal(stats_of(world->exec).busy, 3);
+    sqlite3_close(other);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS);
+}
+
+static void *unlock_soon(void *other)
+{
+    usleep(15000);
+    sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
+    return NULL;
+}
+
+static void a_lock_that_goes_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    add_exec(world, false);
+    sqlite3 *other = lock_database(world);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, unlock_soon, other), 0);
+    assert_int_equal(corio_run(world->runtime, insert_two_new_one_old, world), -EEXIST);
+    pthread_join(thread, NULL);
+    sqlite3_close(other);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS + 2);
+}
+
+static void bad_files_and_options_are_refused(void **state)
+{
+    struct world *world = *state;
+    corio_sqlite *database;
+    char path[128];
+    snprintf(path, sizeof path, "%s/absent/db", world->directory);
+    corio_sqlite_options options = {.size = sizeof options, .path = path};
+    assert_int_equal(corio_sqlite_open(&options, &database), -ENOENT);
+    options.path = "/etc/passwd";
+    options.read_only = true;
+    assert_int_equal(corio_sqlite_open(&options, &database), -EUCLEAN);
+    options.readers = 65;
+    assert_int_equal(corio_sqlite_open(&options, &database), -EINVAL);
+    assert_int_equal(corio_sqlite_open(NULL, &database), -EINVAL);
+    corio_sqlite_close(NULL);
+}
+
+#define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_TEST(equal_requests_of_a_batch_are_asked_once),
+        WORLD_TEST(singly_asks_each_request),
+        WORLD_TEST(remembered_answers_are_not_asked_again),
+        WORLD_TEST(a_commit_makes_it_forget),
+        WORLD_TEST(used_up_memory_makes_it_forget),
+        WORLD_TEST(an_error_reaches_its_request_only),
+        WORLD_TEST(bad_sql_is_refused),
+        WORLD_TEST(a_batch_is_one_transaction),
+        WORLD_TEST(all_or_nothing_rolls_back),
+        WORLD_TEST(a_failed_request_is_undone_by_itself),
+        WORLD_TEST(max_batch_bounds_a_transaction),
+        WORLD_TEST(a_full_database_fails_the_whole_batch),
+        WORLD_TEST(a_lock_that_stays_ends_in_busy),
+        WORLD_TEST(a_lock_that_goes_is_waited_for),
+        WORLD_TEST(bad_files_and_options_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
