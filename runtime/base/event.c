@@ -30,14 +30,12 @@ static void event_wake32(const struct ck_ec_ops *ops, const uint32_t *address)
     syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* One look at the counter, then the futex: callers have spun already. ck_ec would else wake up a
- * few times in the first second of a wait, to look again. */
+/* One look at the counter, then the futex: callers have spun already. */
 static const struct ck_ec_ops event_ops = {
     .gettime = event_gettime,
     .wait32 = event_wait32,
     .wake32 = event_wake32,
     .busy_loop_iter = 1,
-    .initial_wait_ns = 2000000000u,
 };
 static const struct ck_ec_mode event_mode = {.ops = &event_ops, .single_producer = false};
 
@@ -61,9 +59,18 @@ void cr_event_signal(cr_event *event)
     ck_ec32_inc(&event->count, &event_mode);
 }
 
+/* In the first second ck_ec would sleep in steps of its own, to look again, and these do not stop at
+ * the deadline: every sleep goes to the deadline instead. */
+static int sleep_to_deadline(const struct ck_ec_wait_state *state, struct timespec *ret_deadline)
+{
+    *ret_deadline = *(const struct timespec *)state->data;
+    return 0;
+}
+
 void cr_event_wait(cr_event *event, uint32_t seen, uint64_t deadline_ns)
 {
+    /* CR_NEVER is six centuries away. */
     struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
                                 .tv_nsec = (long)(deadline_ns % 1000000000u)};
-    ck_ec32_wait(&event->count, &event_mode, seen, deadline_ns == CR_NEVER ? NULL : &deadline);
+    ck_ec32_wait_pred(&event->count, &event_mode, seen, sleep_to_deadline, &deadline, &deadline);
 }

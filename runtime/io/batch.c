@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { quarantine_batches = 256 };
+enum { quarantine_batches = 256, prefetch_distance = 8 };
 
 /* -- Life -- */
 
@@ -118,7 +118,11 @@ size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count)
 
 static corio_request *request_at(const corio_batch *batch, size_t i)
 {
-    return batch->entries[i].what;
+    /* Requests lie in as many frames: dispatch functions go through them in order, so the next are
+     * fetched ahead. */
+    if (i + prefetch_distance < batch->count)
+        __builtin_prefetch(batch->entries[i + prefetch_distance].what, 1);
+    return cr_entry_request(&batch->entries[i]);
 }
 
 static int misuse(corio_batch *batch, int code)
@@ -225,6 +229,7 @@ int corio_batch_respond(corio_batch *batch, size_t i)
     if (CR_UNLIKELY(request == NULL))
         return error;
     request->reserved_state = CR_REQUEST_ANSWERED;
+    batch->answered++;
     return 0;
 }
 
@@ -238,6 +243,7 @@ int corio_batch_fail(corio_batch *batch, size_t i, int code)
         return error;
     request->reserved_state = CR_REQUEST_ANSWERED;
     request->status = code;
+    batch->answered++;
     return 0;
 }
 
@@ -248,6 +254,8 @@ int corio_batch_retry(corio_batch *batch, size_t i, uint64_t delay_ns)
     if (request == NULL)
         return error;
     request->reserved_state = CR_REQUEST_RETRY;
+    batch->answered++;
+    batch->retries++;
     uint64_t now = delay_ns > 0 ? cr_now_ns() : 0;
     request->reserved_due_ns = delay_ns == 0               ? 0
                                : delay_ns < CR_NEVER - now ? now + delay_ns
@@ -273,6 +281,9 @@ static void push_reply(cr_io *io, corio_batch *batch)
 /* Checks that every request is answered exactly once; marks those that are not. */
 static int validate(corio_batch *batch, int unanswered)
 {
+    /* Each counted answer found its request unanswered, and nobody tried twice: so all are. */
+    if (CR_LIKELY(batch->fault == 0 && batch->answered == batch->count - batch->carved))
+        return 0;
     size_t own;
     for (size_t i = cr_batch_own(batch, 0, &own); own > 0; i = cr_batch_own(batch, i + own, &own)) {
         for (size_t end = i + own, at = i; at < end; at++) {

@@ -57,7 +57,7 @@ void cr_storage_release(cr_io *io, cr_storage *storage)
 void cr_answer_all(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count, int error)
 {
     for (size_t i = 0; i < count; i++) {
-        corio_request *request = entries[i].what;
+        corio_request *request = cr_entry_request(&entries[i]);
         request->status = error;
         cr_call *call = request->reserved_call;
         if (cr_request_done(request)) {

@@ -46,6 +46,26 @@ typedef struct cr_call {
     size_t open; /* requests unanswered */
 } cr_call;
 
+/* corio_io's frame: call and request side by side, so that one is found from the other without
+ * reading either. */
+typedef struct cr_single {
+    cr_call call;
+    corio_request request;
+} cr_single;
+
+/* What an entry of a request points to: the request, with this bit set if it is a cr_single's. */
+enum { CR_ENTRY_SINGLE = 1 };
+
+static inline bool cr_entry_is_single(const cr_entry *entry)
+{
+    return ((uintptr_t)entry->what & CR_ENTRY_SINGLE) != 0;
+}
+
+static inline corio_request *cr_entry_request(const cr_entry *entry)
+{
+    return (corio_request *)((uintptr_t)entry->what & ~(uintptr_t)CR_ENTRY_SINGLE);
+}
+
 /* corio_request.reserved_state */
 enum { CR_REQUEST_OPEN, CR_REQUEST_ANSWERED, CR_REQUEST_RETRY, CR_REQUEST_TWICE };
 
@@ -88,6 +108,8 @@ struct corio_batch {
     uint64_t phase;
     uint32_t state;   /* atomic, so that use after completion is noticed */
     int fault;        /* first misuse */
+    size_t answered;  /* respond, fail and retry that went well */
+    size_t retries;   /* of these, retry */
     cr_carve *carves; /* slices made of it, sorted */
     size_t carve_count;
     size_t carve_capacity;

@@ -50,7 +50,7 @@ void cr_log_batch(cr_io *io, const corio_batch *batch)
 {
     const corio_dispatcher *dispatcher = batch->dispatcher;
     for (size_t i = 0; i < batch->count && io->log_error == 0; i++) {
-        const corio_request *request = batch->entries[i].what;
+        const corio_request *request = cr_entry_request(&batch->entries[i]);
         const cr_call *call = request->reserved_call;
         if (fprintf(io->log, "%" PRIu64 "\t%s\t%zu\t", batch->phase, dispatcher->options.name, i) <
                 0 ||

@@ -47,22 +47,22 @@ static void again(cr_io *io, cr_worker *leader, corio_request *request, const cr
         cr_answer_all(io, leader, &kept, 1, -12 /* -ENOMEM */);
 }
 
-/* The frames of calls are far apart: the next ones are fetched ahead. */
-enum { prefetch_distance = 8 };
-
 /* Answers entries [0, count) and leaves the parked stacks that may go on at their front; returns
- * how many. */
-static size_t take_entries(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count)
+ * how many. A request of corio_io that is not to be retried needs no look: its call has no other. */
+static size_t take_entries(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count,
+                           bool some_retry)
 {
     size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i + prefetch_distance < count)
-            __builtin_prefetch(entries[i + prefetch_distance].what, 1);
-        corio_request *request = entries[i].what;
-        cr_call *call = request->reserved_call;
-        if (CR_UNLIKELY(request->reserved_state == CR_REQUEST_RETRY)) {
+        corio_request *request = cr_entry_request(&entries[i]);
+        if (CR_LIKELY(cr_entry_is_single(&entries[i]) && !some_retry)) {
+            entries[ready] = entries[i];
+            entries[ready++].what =
+                (char *)request - offsetof(cr_single, request) + offsetof(cr_single, call.park);
+        } else if (request->reserved_state == CR_REQUEST_RETRY) {
             again(io, leader, request, &entries[i]);
         } else if (cr_request_done(request)) {
+            cr_call *call = request->reserved_call;
             entries[ready] = entries[i];
             entries[ready++].what = &call->park;
         }
@@ -103,7 +103,7 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
         cr_entry *entries = batch->entries + i;
         batch->dispatcher->in_flight -= own;
         io->in_flight -= own;
-        size_t ready = take_entries(io, leader, entries, own);
+        size_t ready = take_entries(io, leader, entries, own, batch->retries > 0);
         if (kept) {
             add_ready(io, leader, entries, ready);
             continue;
@@ -205,7 +205,7 @@ uint64_t cr_io_next_timer(const cr_io *io)
 void cr_io_fire_timers(cr_io *io, uint64_t now_ns)
 {
     while (io->timer_count > 0 && io->timers[0].due_ns <= now_ns) {
-        const corio_request *request = io->timers[0].entry.what;
+        const corio_request *request = cr_entry_request(&io->timers[0].entry);
         corio_dispatcher *dispatcher = request->dispatcher;
         if (!cr_entries_reserve(&dispatcher->retries, 1))
             return; /* next time */

@@ -31,7 +31,8 @@ static int check(const cr_worker *worker, const corio_dispatcher *dispatcher)
     return dispatcher != NULL && dispatcher->io->sched == worker->sched ? 0 : -EINVAL;
 }
 
-static int ask(cr_worker *worker, corio_request *request, cr_call *call)
+/* tag: CR_ENTRY_SINGLE or 0 */
+static int ask(cr_worker *worker, corio_request *request, cr_call *call, uintptr_t tag)
 {
     cr_entries *list = asked(worker, request->dispatcher);
     if (CR_UNLIKELY(!cr_entries_reserve(list, 1)))
@@ -41,11 +42,9 @@ static int ask(cr_worker *worker, corio_request *request, cr_call *call)
     request->reserved_call = call;
     const corio_task *task = worker->task;
     list->items[list->count++] =
-        (cr_entry){.what = request, .parent = task->parent, .index = task->index};
+        (cr_entry){.what = (char *)request + tag, .parent = task->parent, .index = task->index};
     return 0;
 }
-
-static const cr_park_reason asks = {.text = "waits for an answer"};
 
 int corio_io(corio_dispatcher *dispatcher, const void *input, void *output)
 {
@@ -55,13 +54,14 @@ int corio_io(corio_dispatcher *dispatcher, const void *input, void *output)
     int rc = check(worker, dispatcher);
     if (CR_UNLIKELY(rc != 0))
         return rc;
-    corio_request request = {.dispatcher = dispatcher, .input = input, .output = output};
-    cr_call call = {.park = {.reason = &asks, .object = &request}, .open = 1};
-    rc = ask(worker, &request, &call);
+    cr_single single;
+    single.request = (corio_request){.dispatcher = dispatcher, .input = input, .output = output};
+    single.call = (cr_call){.open = 1};
+    rc = ask(worker, &single.request, &single.call, CR_ENTRY_SINGLE);
     if (CR_UNLIKELY(rc != 0))
         return rc;
-    cr_suspend(worker, &call.park);
-    return request.status;
+    cr_suspend(worker, &single.call.park);
+    return single.request.status;
 }
 
 /* Takes back what has been asked, newest first. */
@@ -84,9 +84,9 @@ int corio_io_all(corio_request *requests, size_t count)
         if (check(worker, requests[i].dispatcher) != 0)
             return -EINVAL;
     }
-    cr_call call = {.park = {.reason = &asks, .object = requests}, .open = count};
+    cr_call call = {.park = {.object = requests}, .open = count};
     for (size_t i = 0; i < count; i++) {
-        int rc = ask(worker, &requests[i], &call);
+        int rc = ask(worker, &requests[i], &call, 0);
         if (rc != 0) {
             withdraw(worker, requests, i);
             return rc;

@@ -102,6 +102,12 @@ static inline bool cr_deque_push_owner(cr_deque *deque, const cr_item *item)
     return true;
 }
 
+/* True if it is empty for sure: top_seen <= top <= bottom. */
+static inline bool cr_deque_is_empty_owner(const cr_deque *deque)
+{
+    return deque->bottom == deque->top_seen;
+}
+
 /* The newest item as it lies there, or NULL. It may be stolen at any moment: look, then take. */
 static inline const cr_item *cr_deque_peek_owner(const cr_deque *deque)
 {
@@ -114,7 +120,7 @@ static inline const cr_item *cr_deque_peek_owner(const cr_deque *deque)
 /* Takes the newest item: the slot is the caller's until its next push. NULL: empty. */
 static inline const cr_item *cr_deque_take_owner(cr_deque *deque)
 {
-    if (deque->bottom == deque->top_seen) /* top_seen <= top <= bottom: empty for sure */
+    if (cr_deque_is_empty_owner(deque))
         return NULL;
     uint64_t bottom = deque->bottom - 1;
     cr_deque_array *array = cr_deque_array_owner(deque);

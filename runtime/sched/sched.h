@@ -147,6 +147,8 @@ int cr_scope_wait(corio_task *task, cr_scope *scope);
 /* -- Finding work (steal.c, idle.c) -- */
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item);
+/* If the next thing is a stack of the resume array: that; else NULL. */
+cr_park *cr_next_resume(cr_worker *worker);
 bool cr_steal_any(cr_worker *thief, cr_item *ret_item);
 /* Anybody's deque or range holds something. The caller's own counts: a boundary fills the ranges
  * of those who sleep. */

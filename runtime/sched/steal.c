@@ -4,13 +4,32 @@
  */
 #include "runtime/sched/sched.h"
 
-/* Frames of the tasks to come are fetched this many resumes ahead. */
-enum { prefetch_distance = 4 };
-
 /* The parked stack at `index` of the resume array. */
 static cr_park *resume_at(const cr_sched *sched, uint32_t index)
 {
     return sched->resume[index].what;
+}
+
+/* Park records are far apart: those of the resumes to come are fetched ahead. Not so the frames above them: measured, the
+ * processor finds those by itself, as it runs ahead through the switch. */
+enum { prefetch_distance = 4 };
+
+static cr_park *take_resume(cr_worker *worker)
+{
+    uint32_t index;
+    const cr_sched *sched = worker->sched;
+    if (!cr_range_maybe_any(&worker->range) || !cr_range_take(&worker->range, &index))
+        return NULL;
+    if (index + prefetch_distance < sched->resume_count)
+        __builtin_prefetch(resume_at(sched, index + prefetch_distance));
+    return resume_at(sched, index);
+}
+
+cr_park *cr_next_resume(cr_worker *worker)
+{
+    if (!cr_deque_is_empty_owner(&worker->deque) || CR_UNLIKELY(worker->overflow != NULL))
+        return NULL;
+    return take_resume(worker);
 }
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item)
@@ -25,14 +44,9 @@ bool cr_next_own(cr_worker *worker, cr_item *ret_item)
         worker->overflow = worker->overflow->next;
         return true;
     }
-    uint32_t index;
-    if (!cr_range_maybe_any(&worker->range) || !cr_range_take(&worker->range, &index))
-        return false;
-    if (index + prefetch_distance < worker->sched->resume_count)
-        __builtin_prefetch(resume_at(worker->sched, index + prefetch_distance), 1);
     ret_item->fn = NULL;
-    ret_item->park = resume_at(worker->sched, index);
-    return true;
+    ret_item->park = take_resume(worker);
+    return ret_item->park != NULL;
 }
 
 /* Takes half of the victim's range: the lowest of it to run, the rest as the thief's own. */

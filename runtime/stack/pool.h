@@ -35,8 +35,9 @@ struct cr_park;
 enum { CR_STACK_CACHE = 64, CR_STACK_COLOURS = 16, CR_STACK_KEEP = 256 };
 
 typedef struct cr_stack {
-    char *low;            /* lowest byte that may be used */
-    struct cr_park *park; /* what is suspended here; NULL while it runs or is free */
+    char *low; /* lowest byte that may be used */
+    struct cr_park
+        *park; /* what was suspended here last, other than for I/O: at a deadlock, what is */
     cr_context
         base; /* free: the parked base loop; NULL: never entered since it was mapped or trimmed */
     uint32_t slot;

@@ -105,10 +105,11 @@ typedef struct cr_park {
     corio_task *task; /* which task goes on when it is resumed */
     void (*after)(struct cr_worker *worker,
                   struct cr_park *park); /* runs once the stack is left; NULL: nothing */
-    const cr_park_reason *reason;
-    void *object;         /* scope, mutex, ... */
-    struct cr_park *next; /* in whatever list it is */
-    int result;           /* what the call that parked returns */
+    char *inline_limit;           /* the stack's, kept here so that resuming touches fewer lines */
+    const cr_park_reason *reason; /* NULL: I/O, which is never part of a deadlock */
+    void *object;                 /* scope, mutex, ... */
+    struct cr_park *next;         /* in whatever list it is */
+    int result;                   /* what the call that parked returns */
 #if CR_TSAN
     void *fiber;
 #endif

@@ -56,21 +56,20 @@ CR_TSAN_OPERATIONS(ptr, void *)
 #undef ck_pr_store_32
 #undef ck_pr_store_64
 #undef ck_pr_store_ptr
-#define ck_pr_load_32(at)                 cr_tsan_load_32(at)
-#define ck_pr_load_64(at)                 cr_tsan_load_64(at)
-#define ck_pr_load_ptr(at)                cr_tsan_load_ptr((void *const *)(at))
-#define ck_pr_store_32(at, value)         cr_tsan_store_32((at), (value))
-#define ck_pr_store_64(at, value)         cr_tsan_store_64((at), (value))
-#define ck_pr_store_ptr(at, value)        cr_tsan_store_ptr((void **)(at), (value))
-#define ck_pr_cas_32(at, expected, value) cr_tsan_cas_32((at), (expected), (value))
-#define ck_pr_cas_64(at, expected, value) cr_tsan_cas_64((at), (expected), (value))
-#define ck_pr_cas_ptr(at, expected, value)                                                         \
-    cr_tsan_cas_ptr((void **)(at), (expected), (value))
+#define ck_pr_load_32(at)                  cr_tsan_load_32(at)
+#define ck_pr_load_64(at)                  cr_tsan_load_64(at)
+#define ck_pr_load_ptr(at)                 cr_tsan_load_ptr((void *const *)(at))
+#define ck_pr_store_32(at, value)          cr_tsan_store_32((at), (value))
+#define ck_pr_store_64(at, value)          cr_tsan_store_64((at), (value))
+#define ck_pr_store_ptr(at, value)         cr_tsan_store_ptr((void **)(at), (value))
+#define ck_pr_cas_32(at, expected, value)  cr_tsan_cas_32((at), (expected), (value))
+#define ck_pr_cas_64(at, expected, value)  cr_tsan_cas_64((at), (expected), (value))
+#define ck_pr_cas_ptr(at, expected, value) cr_tsan_cas_ptr((void **)(at), (expected), (value))
 #define ck_pr_cas_32_value(at, expected, value, before)                                            \
     cr_tsan_cas_32_value((at), (expected), (value), (before))
-#define ck_pr_fas_ptr(at, value)  cr_tsan_fas_ptr((void **)(at), (value))
-#define ck_pr_faa_32(at, delta)   __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
-#define ck_pr_faa_64(at, delta)   __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
-#define ck_pr_or_32(at, bits)     ((void)__atomic_fetch_or((at), (bits), __ATOMIC_ACQ_REL))
+#define ck_pr_fas_ptr(at, value) cr_tsan_fas_ptr((void **)(at), (value))
+#define ck_pr_faa_32(at, delta)  __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
+#define ck_pr_faa_64(at, delta)  __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
+#define ck_pr_or_32(at, bits)    ((void)__atomic_fetch_or((at), (bits), __ATOMIC_ACQ_REL))
 
 #endif
