@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Everything the library takes from the system fails at the n-th call, once or from then on, for every n that a small
+ * program reaches: each time there must be a right result or a clean error; no crash, no hang, no leak of memory.
+ *
+ * The functions are wrapped at link time (-Wl,--wrap); the wrappers are in wrap.c.
+ */
+#include "tests/unit/harness.h"
+
+#include "tests/fault/wrap.h"
+
+#include <unistd.h>
+
+enum { tasks = 300, watchdog_seconds = 200 };
+
+static corio_dispatcher *plain, *sliced;
+static unsigned answered;
+
+static int answer(void *arg, corio_batch *batch)
+{
+    (void)arg;
+    for (size_t i = 0; i < corio_batch_len(batch); i++) {
+        const int *in = corio_batch_input(batch, i);
+        *(int *)corio_batch_output(batch, i) = *in + 1;
+        corio_batch_respond(batch, i);
+    }
+    return CORIO_DONE;
+}
+
+/* Slices that cannot be made or submitted are answered in place. */
+static int answer_in_slices(void *self, corio_batch *batch)
+{
+    size_t count = corio_batch_len(batch);
+    if (count < 4 || corio_batch_phase(batch) % 2)
+        return answer(self, batch);
+    corio_batch *upper;
+    size_t half = count / 2;
+    int rc = corio_batch_slice(batch, half, count - half, &upper);
+    if (rc == -ENOMEM)
+        return answer(self, batch);
+    if (rc != 0)
+        return rc;
+    if (corio_batch_submit(upper, answer, NULL) != 0) {
+        answer(self, upper);
+        corio_batch_complete(upper);
+    }
+    for (size_t i = 0; i < half; i++) {
+        if (i % 5 == 0 && corio_batch_phase(batch) < 3) {
+            corio_batch_retry(batch, i, i % 2 * 1000);
+            continue;
+        }
+        *(int *)corio_batch_output(batch, i) = *(const int *)corio_batch_input(batch, i) + 1;
+        corio_batch_respond(batch, i);
+    }
+    return CORIO_DONE;
+}
+
+static int ask(void *arg)
+{
+    int in = *(int *)arg, out = 0;
+    int rc = corio_io(in % 2 ? plain : sliced, &in, &out);
+    if (rc != 0)
+        return rc;
+    CHECK(out == in + 1);
+    int more[3] = {in, in + 1, in + 2}, got[3];
+    corio_request requests[3];
+    for (int i = 0; i < 3; i++)
+        requests[i] = (corio_request){
+            .dispatcher = i % 2 ? plain : sliced, .input = &more[i], .output = &got[i]};
+    rc = corio_io_all(requests, 3);
+    if (rc == 0)
+        ADD(answered);
+    return rc;
+}
+
+static int program(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    int first = 0;
+    for (int i = 0; i < tasks && first == 0; i++)
+        first = corio_go_copy(ask, &i, sizeof i);
+    int rc = corio_group_open(16, &group);
+    for (int i = 0; rc == 0 && i < 40; i++)
+        rc = corio_group_go_copy(group, ask, &i, sizeof i);
+    first = first != 0 ? first : rc;
+    rc = corio_wait();
+    return first != 0 ? first : rc;
+}
+
+static bool is_expected(int rc)
+{
+    return rc == 0 || rc == -ENOMEM || rc == -EAGAIN || rc == CORIO_ESTACKS;
+}
+
+static int add(corio_runtime *runtime, corio_dispatch_fn *fn, corio_dispatcher **ret)
+{
+    corio_dispatcher_options options = {
+        .size = sizeof options, .name = "x", .dispatch = fn, .input_bytes = 4, .output_bytes = 4};
+    return corio_dispatcher_add(runtime, &options, ret);
+}
+
+/* Returns the error of whatever failed first; the runtime is gone in any case. */
+static int whole_life(unsigned workers)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.workers = workers;
+    options.io_permits = 3;
+    int rc = corio_runtime_create(&options, &runtime);
+    if (rc != 0) {
+        assert_null(runtime);
+        return rc;
+    }
+    answered = 0;
+    rc = add(runtime, answer, &plain);
+    if (rc == 0)
+        rc = add(runtime, answer_in_slices, &sliced);
+    if (rc == 0) {
+        rc = corio_run(runtime, program, NULL);
+        if (rc == 0)
+            assert_int_equal(answered, tasks + 40);
+        else
+            assert_int_equal(corio_runtime_error(runtime)->code, rc);
+    }
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    return rc;
+}
+
+static void every_failure_is_a_clean_error(unsigned workers)
+{
+    long before = wrap_live_allocations();
+    wrap_fail(-1, false);
+    assert_int_equal(whole_life(workers), 0);
+    assert_int_equal(wrap_live_allocations(), before);
+    long calls = wrap_calls();
+    assert_true(calls > 20);
+    unsigned failed = 0;
+    for (int for_good = 0; for_good < 2; for_good++) {
+        for (long n = 0; n < calls; n++) {
+            wrap_fail(n, for_good);
+            int rc = whole_life(workers);
+            wrap_fail(-1, false);
+            if (!is_expected(rc))
+                fail_msg("call %ld failing %s gives %d (%s)", n, for_good ? "for good" : "once", rc,
+                         corio_strerror(rc));
+            failed += rc != 0;
+            if (wrap_live_allocations() != before)
+                fail_msg("call %ld failing %s leaks", n, for_good ? "for good" : "once");
+        }
+    }
+    assert_true(failed > 10); /* the failures do arrive */
+}
+
+static void failures_on_one_worker_are_clean_errors(void **state)
+{
+    (void)state;
+    every_failure_is_a_clean_error(1);
+}
+
+static void failures_on_three_workers_are_clean_errors(void **state)
+{
+    (void)state;
+    every_failure_is_a_clean_error(3);
+}
+
+int main(void)
+{
+    alarm(watchdog_seconds);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_on_one_worker_are_clean_errors),
+        cmocka_unit_test(failures_on_three_workers_are_clean_errors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

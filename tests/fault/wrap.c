@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wrap.c - the wrappers. In a file of their own, so that the test itself is not wrapped at compile time.
+ */
+#include "tests/fault/wrap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+static long fail_at = -1, calls, live;
+static bool fail_for_good;
+
+void wrap_fail(long n, bool for_good)
+{
+    __atomic_store_n(&fail_at, n, __ATOMIC_RELAXED);
+    __atomic_store_n(&fail_for_good, for_good, __ATOMIC_RELAXED);
+    __atomic_store_n(&calls, 0, __ATOMIC_RELAXED);
+}
+
+long wrap_calls(void)
+{
+    return __atomic_load_n(&calls, __ATOMIC_RELAXED);
+}
+
+long wrap_live_allocations(void)
+{
+    return __atomic_load_n(&live, __ATOMIC_RELAXED);
+}
+
+static bool must_fail(void)
+{
+    long call = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+    long at = __atomic_load_n(&fail_at, __ATOMIC_RELAXED);
+    bool for_good = __atomic_load_n(&fail_for_good, __ATOMIC_RELAXED);
+    return at >= 0 && (call == at || (for_good && call > at));
+}
+
+static void *counted(void *memory)
+{
+    if (memory != NULL)
+        __atomic_fetch_add(&live, 1, __ATOMIC_RELAXED);
+    return memory;
+}
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes)
+{
+    return must_fail() ? NULL : counted(__real_malloc(bytes));
+}
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    return must_fail() ? NULL : counted(__real_calloc(count, bytes));
+}
+
+void *__real_realloc(void *old, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_realloc(void *old, size_t bytes)
+{
+    if (must_fail())
+        return NULL;
+    void *memory = __real_realloc(old, bytes);
+    return old == NULL ? counted(memory) : memory;
+}
+
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    return must_fail() ? NULL : counted(__real_aligned_alloc(alignment, bytes));
+}
+
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+void __wrap_free(void *memory)
+{
+    if (memory != NULL)
+        __atomic_fetch_sub(&live, 1, __ATOMIC_RELAXED);
+    __real_free(memory);
+}
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+    if (must_fail()) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return __real_mmap(at, bytes, protection, flags, file, offset);
+}
+
+int __real_mprotect(void *at, size_t bytes, int protection);
+int __wrap_mprotect(void *at, size_t bytes, int protection);
+int __wrap_mprotect(void *at, size_t bytes, int protection)
+{
+    if (must_fail()) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_mprotect(at, bytes, protection);
+}
+
+int __real_madvise(void *at, size_t bytes, int advice);
+int __wrap_madvise(void *at, size_t bytes, int advice);
+int __wrap_madvise(void *at, size_t bytes, int advice)
+{
+    if (must_fail()) {
+        errno = EINVAL;
+        return -1;
+    }
+    return __real_madvise(at, bytes, advice);
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*main)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *arg)
+{
+    return must_fail() ? EAGAIN : __real_pthread_create(thread, attributes, start, arg);
+}
