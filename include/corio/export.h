@@ -18,11 +18,13 @@
 #endif
 
 #if defined(__GNUC__)
-#define CORIO_API        __attribute__((visibility("default")))
-#define CORIO_MUST_CHECK __attribute__((warn_unused_result))
+#define CORIO_API          __attribute__((visibility("default")))
+#define CORIO_MUST_CHECK   __attribute__((warn_unused_result))
+#define CORIO_MAYBE_UNUSED __attribute__((unused))
 #else
 #define CORIO_API
 #define CORIO_MUST_CHECK
+#define CORIO_MAYBE_UNUSED
 #endif
 
 #endif

@@ -32,8 +32,8 @@
     struct face {                                                                                  \
         corio_dispatcher *dispatcher;                                                              \
     };                                                                                             \
-    static inline int face##_add_with(corio_runtime *runtime,                                      \
-                                      const corio_dispatcher_options *with, struct face *ret)      \
+    CORIO_MAYBE_UNUSED static inline int face##_add_with(                                          \
+        corio_runtime *runtime, const corio_dispatcher_options *with, struct face *ret)            \
     {                                                                                              \
         corio_dispatcher_options options = *with;                                                  \
         options.size = sizeof options;                                                             \
@@ -42,8 +42,8 @@
         options.output_bytes = sizeof(output_type);                                                \
         return corio_dispatcher_add(runtime, &options, &ret->dispatcher);                          \
     }                                                                                              \
-    static inline int face##_add(corio_runtime *runtime, corio_dispatch_fn *dispatch, void *self,  \
-                                 struct face *ret)                                                 \
+    CORIO_MAYBE_UNUSED static inline int face##_add(                                               \
+        corio_runtime *runtime, corio_dispatch_fn *dispatch, void *self, struct face *ret)         \
     {                                                                                              \
         corio_dispatcher_options options;                                                          \
         memset(&options, 0, sizeof options);                                                       \
@@ -51,12 +51,13 @@
         options.self = self;                                                                       \
         return face##_add_with(runtime, &options, ret);                                            \
     }                                                                                              \
-    static inline int face##_io(struct face handle, const input_type *input, output_type *output)  \
+    CORIO_MAYBE_UNUSED static inline int face##_io(struct face handle, const input_type *input,    \
+                                                   output_type *output)                            \
     {                                                                                              \
         return corio_io(handle.dispatcher, input, output);                                         \
     }                                                                                              \
-    static inline corio_request face##_request(struct face handle, const input_type *input,        \
-                                               output_type *output)                                \
+    CORIO_MAYBE_UNUSED static inline corio_request face##_request(                                 \
+        struct face handle, const input_type *input, output_type *output)                          \
     {                                                                                              \
         corio_request request;                                                                     \
         memset(&request, 0, sizeof request);                                                       \
@@ -65,15 +66,18 @@
         request.output = output;                                                                   \
         return request;                                                                            \
     }                                                                                              \
-    static inline const input_type *face##_input(const corio_batch *batch, size_t i)               \
+    CORIO_MAYBE_UNUSED static inline const input_type *face##_input(const corio_batch *batch,      \
+                                                                    size_t i)                      \
     {                                                                                              \
         return (const input_type *)corio_batch_input(batch, i);                                    \
     }                                                                                              \
-    static inline output_type *face##_output(const corio_batch *batch, size_t i)                   \
+    CORIO_MAYBE_UNUSED static inline output_type *face##_output(const corio_batch *batch,          \
+                                                                size_t i)                          \
     {                                                                                              \
         return (output_type *)corio_batch_output(batch, i);                                        \
     }                                                                                              \
-    static inline int face##_respond(corio_batch *batch, size_t i, const output_type *value)       \
+    CORIO_MAYBE_UNUSED static inline int face##_respond(corio_batch *batch, size_t i,              \
+                                                        const output_type *value)                  \
     {                                                                                              \
         output_type *output = face##_output(batch, i);                                             \
         if (output != NULL)                                                                        \

@@ -60,10 +60,11 @@ static void report_stacks(corio_runtime *runtime)
     enum { most_bytes = 256 };
     char *text = cr_alloc(most_bytes);
     if (text != NULL)
-        snprintf(text, most_bytes,
-                 "corio: all %zu stacks are in use in phase %llu: the phase ended early, tasks wait "
-                 "for a stack (corio_options.max_stacks, CORIO_MAX_STACKS)\n",
-                 runtime->sched.pool.max_stacks, (unsigned long long)runtime->sched.phase);
+        snprintf(
+            text, most_bytes,
+            "corio: all %zu stacks are in use in phase %llu: the phase ended early, tasks wait "
+            "for a stack (corio_options.max_stacks, CORIO_MAX_STACKS)\n",
+            runtime->sched.pool.max_stacks, (unsigned long long)runtime->sched.phase);
     cr_report(runtime, text);
 }
 

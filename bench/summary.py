@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the benchmarks of a build folder and prints one table of medians.
+
+Repetitions of a program's cases are interleaved in random order, so that a change of the machine's speed meets all of
+them. A case's figure is the one that its program counts in, named in the table; ratios are between medians of one run.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+PROGRAMS = ["switch", "spawn", "io", "memory", "mutex"]
+GOOGLE_KEYS = {
+    "name", "run_name", "run_type", "repetitions", "repetition_index", "threads", "iterations", "real_time", "cpu_time",
+    "time_unit", "family_index", "per_family_instance_index",
+}
+
+
+def run(path, repetitions, pattern):
+    command = [path, "--benchmark_format=json", f"--benchmark_repetitions={repetitions}",
+               "--benchmark_enable_random_interleaving=true"]
+    if pattern:
+        command.append(f"--benchmark_filter={pattern}")
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"summary.py: {path} failed:\n{done.stderr}")
+    return json.loads(done.stdout)["benchmarks"] if done.stdout.strip() else []
+
+
+def table(program, results):
+    cases = {}
+    for result in results:
+        if result.get("run_type") == "aggregate":
+            continue
+        name = result["run_name"].replace("/manual_time", "").replace("/iterations:1", "")
+        counters = {key: value for key, value in result.items()
+                    if key not in GOOGLE_KEYS and isinstance(value, (int, float))}
+        for unit, value in counters.items():
+            cases.setdefault((name, unit), []).append(value)
+    for (name, unit), values in cases.items():
+        print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", help="build folder")
+    parser.add_argument("--repetitions", type=int, default=5, help="of each case (default 5)")
+    parser.add_argument("--filter", default="", help="regular expression on case names, as Google Benchmark's")
+    parser.add_argument("--programs", default=",".join(PROGRAMS), help="comma-separated (default: all)")
+    options = parser.parse_args()
+    print("| program | case | unit | median | minimum |\n| --- | --- | --- | ---: | ---: |")
+    for program in options.programs.split(","):
+        path = os.path.join(options.build, "bench", "bench_" + program)
+        if not os.path.exists(path):
+            sys.exit(f"summary.py: no {path}: is Google Benchmark installed?")
+        # Memory is measured once per process: a second time the pages are there already.
+        repetitions = 1 if program == "memory" else options.repetitions
+        table(program, run(path, repetitions, options.filter))
+
+
+if __name__ == "__main__":
+    main()
