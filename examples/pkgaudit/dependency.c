@@ -9,10 +9,11 @@
 void dependency_begin(struct dependency_cursor *cursor, struct text field, const char *architecture,
                       unsigned position)
 {
-    *cursor = (struct dependency_cursor){.at = field.at,
-                                         .end = field.at + field.length,
-                                         .architecture = architecture,
-                                         .position = position};
+    *cursor =
+        (struct dependency_cursor){.at = field.at,
+                                   .end = field.length > 0 ? field.at + field.length : field.at,
+                                   .architecture = architecture,
+                                   .position = position};
 }
 
 static bool is_space(char c)

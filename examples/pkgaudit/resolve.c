@@ -11,7 +11,8 @@
 
 void resolve_begin(struct resolver *resolver, const struct edges *edges)
 {
-    *resolver = (struct resolver){edges->bytes, edges->bytes + edges->length};
+    const char *end = edges->length > 0 ? edges->bytes + edges->length : edges->bytes;
+    *resolver = (struct resolver){edges->bytes, end};
 }
 
 static size_t record_bytes(const struct edge_head *head)

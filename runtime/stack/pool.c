@@ -11,7 +11,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { cache_line = 64, default_max_stacks = 4 << 20, smallest_reservation = 64, chunk_slots = 64 };
+enum {
+    cache_line = 64,
+    /* ThreadSanitizer leaves less address space to the program. */
+    default_max_stacks = CR_TSAN ? 1 << 17 : 4 << 20,
+    smallest_reservation = 64,
+    chunk_slots = 64,
+};
 
 static char *slot_memory(const cr_stack_pool *pool, size_t slot)
 {
@@ -77,6 +83,10 @@ void cr_stack_pool_fini(cr_stack_pool *pool)
     cr_overflow_unwatch(pool);
     for (size_t slot = 0; CR_TSAN && slot < pool->made; slot++)
         forget_fiber(slot_stack(pool, slot));
+#if CR_ASAN
+    /* What frames left behind in the shadow would meet whoever gets this address next. */
+    __asan_unpoison_memory_region(pool->memory, pool->made * pool->slot_bytes);
+#endif
     munmap(pool->memory, pool->max_stacks * pool->slot_bytes);
     cr_free(pool->free_slots);
     pthread_mutex_destroy(&pool->lock);

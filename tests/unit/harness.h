@@ -36,6 +36,28 @@ static inline corio_runtime *runtime_with(unsigned workers)
         for (corio_runtime *runtime = runtime_with(worker_counts[count_at]); runtime != NULL;      \
              assert_int_equal(corio_runtime_destroy(runtime), 0), runtime = NULL)
 
+/* ThreadSanitizer needs memory of its own for each stack, a lot of it. */
+#if defined(__SANITIZE_THREAD__)
+#define CR_TESTS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CR_TESTS_TSAN 1
+#endif
+#endif
+#ifndef CR_TESTS_TSAN
+#define CR_TESTS_TSAN 0
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define CR_TESTS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CR_TESTS_ASAN 1
+#endif
+#endif
+#ifndef CR_TESTS_ASAN
+#define CR_TESTS_ASAN 0
+#endif
+
 #define ADD(counter)  __atomic_add_fetch(&(counter), 1, __ATOMIC_RELAXED)
 #define READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 

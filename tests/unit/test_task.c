@@ -193,17 +193,7 @@ static int chain(void *arg)
 static void chain_of_a_million_nested_waits_completes(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    uintptr_t depth = 100000;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    uintptr_t depth = 20000;
-#else
-    uintptr_t depth = 1000000;
-#endif
-#else
-    uintptr_t depth = 1000000;
-#endif
+    uintptr_t depth = CR_TESTS_ASAN || CR_TESTS_TSAN ? 20000 : 1000000;
     for (unsigned workers = 1; workers <= 2; workers++) {
         corio_runtime *runtime = runtime_with(workers);
         assert_int_equal(corio_run(runtime, chain, (void *)depth), 0);
