@@ -11,7 +11,7 @@
 
 void resolve_begin(struct resolver *resolver, const struct edges *edges)
 {
-    const char *end = edges->length > 0 ? edges->bytes + edges->length : edges->bytes;
+    const unsigned char *end = edges->length > 0 ? edges->bytes + edges->length : edges->bytes;
     *resolver = (struct resolver){edges->bytes, end};
 }
 
