@@ -5,12 +5,12 @@
  * A corio_sqlite is one database file with several reader connections and one writer. Two kinds of
  * dispatchers use it:
  *
- *   query   one SELECT for each request. A batch is cut into slices, one per reader connection, which run in the runtime's
- *           I/O threads. Requests of a batch with the same key are asked once. Each slice is one
- *           read transaction, so it sees one state of the database; two slices of a batch may see
- *           two.
- *   exec    one or more statements for each request. A batch is one transaction on the writer; batches are committed in
- *           the order in which they were handed over.
+ *   query   one SELECT for each request. Requests of a batch with the same key are asked once; the
+ *           keys are shared out among the reader connections, one of them used by the dispatching
+ *           thread, the others by the runtime's I/O threads. Each reader asks in one read
+ *           transaction, so it sees one state of the database; two readers may see two.
+ *   exec    one or more statements for each request. A batch is one transaction on the writer;
+ *           batches are committed in the order in which they were handed over.
  *
  * Durability: the writer uses WAL (with CORIO_SQLITE_SYNC_NORMAL by default). A committed batch
  * survives a crash of the process in every mode; a power failure may undo the last commits unless
@@ -48,16 +48,14 @@ typedef struct corio_sqlite_options {
     const char *path;         /* file name, copied; made if it does not exist, unless read_only */
     unsigned readers;         /* reader connections, 1 to 64; 0: one per CPU, at most 8 */
     unsigned busy_timeout_ms; /* how long one try waits for another process's lock; 0: 5,000 */
-    unsigned
-        busy_retries;  /* tries of a batch after the first that found the database locked; 0: 3 */
-    size_t mmap_bytes; /* most bytes of the file that are mapped for reading; 0: 256 MiB */
+    unsigned busy_retries;    /* tries of a batch after the first that found it locked; 0: 3 */
+    size_t mmap_bytes;        /* most bytes of the file that are mapped for reading; 0: 256 MiB */
     corio_sqlite_sync sync;
     bool read_only; /* no writer: corio_sqlite_add_exec gives -EROFS */
-    int (*opened)(
-        void *self,
-        sqlite3 *connection); /* called for each connection, to add functions or collations, or to
-                                 make tables (the writer comes first); a negative result ends the opening; NULL: none */
-    void *self;               /* first argument of opened; borrowed until corio_sqlite_close */
+    /* Called for each connection, the writer first, to add functions or collations or to make
+     * tables. A negative result ends the opening. NULL: none. */
+    int (*opened)(void *self, sqlite3 *connection);
+    void *self; /* first argument of opened; borrowed until corio_sqlite_close */
 } corio_sqlite_options;
 
 /* corio_sqlite_open: opens a database.
@@ -109,7 +107,7 @@ typedef struct corio_sqlite_query {
     size_t output_bytes; /* of a request's output: it is zeroed before the first row */
     /* Binds a request's input to the statement. Text and blobs of the input may be bound with
      * SQLITE_STATIC. Returns 0 or a negative code, which the request gets. Thread: an I/O
-     * thread. */
+     * thread or the dispatching one; several at a time, each with a connection of its own. */
     int (*bind)(void *self, sqlite3_stmt *statement, const void *input);
     /* Takes one row into the output. It is called once per row, and only for one of several
      * equal requests: the output is then copied bytewise to the others. Returns 0 to go on, 1 to
@@ -121,13 +119,13 @@ typedef struct corio_sqlite_query {
      * padding). Thread: the dispatching one. */
     const void *(*key)(void *self, const void *input, size_t *ret_bytes);
     void *self; /* first argument of the three; borrowed until the runtime's end */
-    bool
-        singly; /* for comparisons: every request by itself, equal ones too, one after the other on one
-                              connection, without a read transaction around them */
-    size_t
-        remember_bytes; /* keep answers for later batches, in up to about this much memory; they are dropped when
-                              another connection has changed the database (PRAGMA data_version, looked up once per
-                              batch); 0: keep none */
+    /* For comparisons: every request by itself, equal ones too, one after the other on one
+     * connection, without a read transaction around them. */
+    bool singly;
+    /* Keep answers for later batches, in up to about this much memory; 0: keep none. They are
+     * dropped when another connection has changed the database (PRAGMA data_version, looked up
+     * once per batch). */
+    size_t remember_bytes;
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options */
 } corio_sqlite_query;

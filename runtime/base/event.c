@@ -59,8 +59,8 @@ void cr_event_signal(cr_event *event)
     ck_ec32_inc(&event->count, &event_mode);
 }
 
-/* In the first second ck_ec would sleep in steps of its own, to look again, and these do not stop at
- * the deadline: every sleep goes to the deadline instead. */
+/* In the first second ck_ec would sleep in steps of its own, to look again, and these do not
+ * stop at the deadline: every sleep goes to the deadline instead. */
 static int sleep_to_deadline(const struct ck_ec_wait_state *state, struct timespec *ret_deadline)
 {
     *ret_deadline = *(const struct timespec *)state->data;

@@ -8,7 +8,8 @@
  * atomic addition.
  *
  * Edges
- *   event.value   cr_event_signal -> cr_event_value   who reads the new value sees what was written before the signal
+ *   event.value   cr_event_signal -> cr_event_value
+ *                 who reads the new value sees what was written before the signal
  */
 #ifndef CR_BASE_EVENT_H
 #define CR_BASE_EVENT_H

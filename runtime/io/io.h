@@ -3,9 +3,11 @@
  * io.h - requests on their way: asked by tasks, collected, handed over in batches, answered,
  * resumed.
  *
- *     corio_io -> worker's list --boundary--> dispatcher's queue -> batch -> dispatch ... complete
- *                                                ^                                          |
- *                                                +---- retries, timers <----- replies <-----+--> parked stacks to resume
+ *     corio_io -> worker's list --boundary--> dispatcher's queue -> batch -> dispatch
+ *                                                ^                            |
+ *                                                +-- retries, timers      complete
+ *                                                          |                  |
+ *     parked stacks to resume <----------------------------+--- replies <-----+
  *
  * Threads: the lists of a worker are its own during a phase; everything else here is the leader's
  * (the worker that runs the boundary), except for what a batch's holder may touch (batch.c) and
@@ -16,7 +18,8 @@
  * nothing, so it cannot fail.
  *
  * Edges
- *   reply.batch   complete -> cr_io_take_replies   the leader sees the answers, and the memory behind them
+ *   reply.batch   complete -> cr_io_take_replies
+ *                 the leader sees the answers, and the memory behind them
  */
 #ifndef CR_IO_IO_H
 #define CR_IO_IO_H

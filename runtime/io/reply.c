@@ -48,7 +48,8 @@ static void again(cr_io *io, cr_worker *leader, corio_request *request, const cr
 }
 
 /* Answers entries [0, count) and leaves the parked stacks that may go on at their front; returns
- * how many. A request of corio_io that is not to be retried needs no look: its call has no other. */
+ * how many. A request of corio_io that is not to be retried needs no look: its call has no
+ * other. */
 static size_t take_entries(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count,
                            bool some_retry)
 {

@@ -4,7 +4,8 @@
  *
  *      top                    bottom
  *       v                       v
- *     [ t | t+1 | ...  |  b-1 ] b        thieves take at top, oldest first; the owner pushes and takes at bottom
+ *     [ t | t+1 | ...  |  b-1 ] b        thieves take at top, oldest first;
+ *                                        the owner pushes and takes at bottom
  *
  * Chase and Lev, "Dynamic Circular Work-Stealing Deque" (SPAA 2005), in the C11 form of Le, Pop,
  * Cohen and Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models" (PPoPP
@@ -20,10 +21,13 @@
  * make one of them see the other. With top == b-1 the owner uses the compare-and-swap as well.
  *
  * Edges
- *   deque.item    push -> steal    a thief that sees bottom > i sees slot i whole, and what the pusher wrote before
+ *   deque.item    push -> steal    a thief that sees bottom > i sees slot i whole, and what the
+ *                                  pusher wrote before
  *   deque.array   grow -> steal    a thief that sees the array sees its slots
- *   deque.last    take <-> steal   full fences: bottom written before top is read, top read before bottom
- *   deque.slot    steal -> push    a slot is read before top is raised: the owner does not overwrite it while it is read
+ *   deque.last    take <-> steal   full fences: bottom written before top is read, top read before
+ *                                  bottom
+ *   deque.slot    steal -> push    a slot is read before top is raised: the owner does not
+ *                                  overwrite it while it is read
  */
 #ifndef CR_SCHED_DEQUE_H
 #define CR_SCHED_DEQUE_H

@@ -5,7 +5,8 @@
  * Each worker has three kinds of place to be:
  *
  *     home         its native thread stack: stealing, idling, the phase boundary. Never a task.
- *     base loop    the bottom frame of a pooled stack: takes from the worker's own deque and range, calls closures
+ *     base loop    the bottom frame of a pooled stack: takes from the worker's own deque and range,
+ *                  calls closures
  *     task frames  above a base loop: a closure's function, and children inlined in its waits
  *
  *     task suspends --> own continuation: jump to it             (one switch)
@@ -23,9 +24,12 @@
  * Quiescence: the argument stands in idle.c.
  *
  * Edges
- *   quiescence.leave   going idle -> the leader        what a worker wrote in the phase is seen at the boundary
- *   quiescence.enter   the leader's resume -> entering what the boundary wrote is seen in the next phase
- *   sleep.push         push -> park                    a pusher sees the sleeper, or the sleeper sees the item
+ *   quiescence.leave   going idle -> the leader
+ *                      what a worker wrote in the phase is seen at the boundary
+ *   quiescence.enter   the leader's resume -> entering
+ *                      what the boundary wrote is seen in the next phase
+ *   sleep.push         push -> park
+ *                      a pusher sees the sleeper, or the sleeper sees the item
  */
 #ifndef CR_SCHED_SCHED_H
 #define CR_SCHED_SCHED_H

@@ -10,8 +10,9 @@ static cr_park *resume_at(const cr_sched *sched, uint32_t index)
     return sched->resume[index].what;
 }
 
-/* Park records are far apart: those of the resumes to come are fetched ahead. Not so the frames above them: measured, the
- * processor finds those by itself, as it runs ahead through the switch. */
+/* Park records are far apart: those of the resumes to come are fetched ahead. Not so the frames
+ * above them: measured, the processor finds those by itself, as it runs ahead through the
+ * switch. */
 enum { prefetch_distance = 4 };
 
 static cr_park *take_resume(cr_worker *worker)

@@ -41,10 +41,10 @@ static void *place_fiber(cr_worker *worker, const place *to)
 #endif
 
 #if defined(__x86_64__) && !defined(CR_CONTEXT_BOOST)
-/* cr_context_jump without a `call`. The processor predicts returns from the calls it has seen; the switch leaves by a jump,
- * so a call of it would stay unanswered, and every return on the next stack, up to the task's own code, would be
- * mispredicted: measured at a quarter of an I/O round. Not for leaf functions: it pushes into what would be their red
- * zone. */
+/* cr_context_jump without a `call`. The processor predicts returns from the calls it has seen;
+ * the switch leaves by a jump, so a call of it would stay unanswered, and every return on the
+ * next stack, up to the task's own code, would be mispredicted: measured at a quarter of an I/O
+ * round. Not for leaf functions: it pushes into what would be their red zone. */
 static inline cr_transfer jump(cr_context to, void *data)
 {
     cr_transfer back;
@@ -67,8 +67,9 @@ static inline cr_transfer jump(cr_context to, void *data)
 }
 #endif
 
-/* Leaves the current stack. Returns when somebody comes back to it, on whatever worker. Inlined, so that what lies on the
- * stack that is left, and has to be fetched again when it is resumed, is as little as possible. */
+/* Leaves the current stack. Returns when somebody comes back to it, on whatever worker. Inlined,
+ * so that what lies on the stack that is left, and has to be fetched again when it is resumed,
+ * is as little as possible. */
 static inline __attribute__((always_inline)) void leave(cr_worker *worker, cr_park *park, place to)
 {
     worker->stack = to.stack;

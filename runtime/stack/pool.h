@@ -6,13 +6,13 @@
  *             low address                                                        high address
  *
  * - Address space is reserved once; pages are paid for when touched. Slots are made readable in
- * chunks, in order.
+ *   chunks, in order.
  * - A slot is a page longer than stack_bytes: were the distance a power of two, the tops of all
  *   stacks would fall into a sixteenth of the TLB's sets. The colour (0 to 15 cache lines) does the
  *   same for the sets of the first-level cache.
  * - The head, cr_stack, lives at the stack's top, on the page that is touched anyway.
  * - A free stack is a parked base loop: `base` is its context, so that taking it is one jump. A
- * trimmed one is zero again.
+ *   trimmed one is zero again.
  *
  * Who may touch what: a cache is its worker's (between runs and at a boundary: the leader's). The
  * pool's shared part is under `lock`. Stacks in use belong to the worker that runs on them, or to
@@ -36,10 +36,10 @@ enum { CR_STACK_CACHE = 64, CR_STACK_COLOURS = 16, CR_STACK_KEEP = 256 };
 
 typedef struct cr_stack {
     char *low; /* lowest byte that may be used */
-    struct cr_park
-        *park; /* what was suspended here last, other than for I/O: at a deadlock, what is */
-    cr_context
-        base; /* free: the parked base loop; NULL: never entered since it was mapped or trimmed */
+    /* What was suspended here last, other than for I/O: at a deadlock, what is. */
+    struct cr_park *park;
+    /* Free: the parked base loop; NULL: never entered since it was mapped or trimmed. */
+    cr_context base;
     uint32_t slot;
     uint32_t in_use;
     cr_sanitizer_stack sanitizer;

@@ -91,11 +91,10 @@ _Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one ca
 /* Why a stack is parked: for the deadlock report, and for getting out of it. */
 typedef struct cr_park_reason {
     const char *text; /* "task NAME (PATH) ..." */
-    const corio_task *(*holder)(
-        const struct cr_park *park); /* who has what it waits for; may be complete; may be NULL */
-    void (*give_up)(
-        struct cr_park
-            *park); /* at quiescence, for -EDEADLK: takes it out of its queue; NULL: it cannot */
+    /* Who has what it waits for; that task may be complete. NULL: nobody in particular. */
+    const corio_task *(*holder)(const struct cr_park *park);
+    /* At quiescence, for -EDEADLK: takes it out of its queue. NULL: it cannot give up. */
+    void (*give_up)(struct cr_park *park);
 } cr_park_reason;
 
 /* A stack at rest, and what is to happen to it. It lives in the frame that parked. */
@@ -103,8 +102,8 @@ typedef struct cr_park {
     cr_context context; /* set on arrival at the next stack, before `after` */
     struct cr_stack *stack;
     corio_task *task; /* which task goes on when it is resumed */
-    void (*after)(struct cr_worker *worker,
-                  struct cr_park *park); /* runs once the stack is left; NULL: nothing */
+    /* Runs once the stack is left; NULL: nothing. */
+    void (*after)(struct cr_worker *worker, struct cr_park *park);
     char *inline_limit;           /* the stack's, kept here so that resuming touches fewer lines */
     const cr_park_reason *reason; /* NULL: I/O, which is never part of a deadlock */
     void *object;                 /* scope, mutex, ... */
