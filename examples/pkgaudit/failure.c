@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-volatile sig_atomic_t interrupted;
+atomic_int interrupted;
 
 int failure_set(struct failure *failure, enum exit_status status, const char *format, ...)
 {

@@ -9,7 +9,7 @@
 #include <corio/sqlite.h>
 
 #include <pthread.h>
-#include <signal.h>
+#include <stdatomic.h>
 
 enum exit_status {
     EXIT_FINE = 0,
@@ -35,7 +35,7 @@ struct failure {
     }
 
 /* Set by the SIGINT handler; long work looks at it. */
-extern volatile sig_atomic_t interrupted;
+extern atomic_int interrupted; /* lock-free, so a signal handler may set it; read by every thread */
 
 /* Notes a failure unless there is one. Returns -ECANCELED, for a task to return. */
 int failure_set(struct failure *failure, enum exit_status status, const char *format, ...)
