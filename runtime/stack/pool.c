@@ -17,6 +17,7 @@ enum {
     default_max_stacks = CR_TSAN ? 1 << 17 : 4 << 20,
     smallest_reservation = 64,
     chunk_slots = 64,
+    most_inspected = 1024,
 };
 
 static char *slot_memory(const cr_stack_pool *pool, size_t slot)
@@ -255,13 +256,11 @@ void cr_stack_pool_each_parked(cr_stack_pool *pool, void (*visit)(void *arg, cr_
 }
 
 /* The stack grows down, so its depth is the distance from the top to the lowest page that is
- * resident. */
-static size_t slot_depth(const cr_stack_pool *pool, size_t slot, unsigned char *resident)
+ * resident. `resident`: of the slot's pages, the guard first. */
+static size_t slot_depth(const cr_stack_pool *pool, const unsigned char *resident)
 {
-    size_t pages = pool->stack_bytes / pool->page_bytes;
-    if (mincore(slot_memory(pool, slot) + pool->page_bytes, pool->stack_bytes, resident) != 0)
-        return 0;
-    for (size_t page = 0; page < pages; page++) {
+    size_t pages = pool->slot_bytes / pool->page_bytes;
+    for (size_t page = 1; page < pages; page++) {
         if (resident[page] & 1)
             return (pages - page) * pool->page_bytes;
     }
@@ -271,14 +270,17 @@ static size_t slot_depth(const cr_stack_pool *pool, size_t slot, unsigned char *
 size_t cr_stack_pool_deepest(cr_stack_pool *pool)
 {
     size_t deepest = pool->deepest_bytes;
-    unsigned char *resident = cr_alloc(pool->stack_bytes / pool->page_bytes);
+    size_t slots = pool->made < most_inspected ? pool->made : most_inspected;
+    size_t pages = pool->slot_bytes / pool->page_bytes;
+    unsigned char *resident = slots > 0 ? cr_alloc(slots * pages) : NULL;
     if (resident == NULL)
         return deepest;
-    size_t slots = pool->made < 1024 ? pool->made : 1024;
-    for (size_t slot = 0; slot < slots; slot++) {
-        size_t depth = slot_depth(pool, slot, resident);
-        if (depth > deepest)
-            deepest = depth;
+    if (mincore(pool->memory, slots * pool->slot_bytes, resident) == 0) {
+        for (size_t slot = 0; slot < slots; slot++) {
+            size_t depth = slot_depth(pool, resident + slot * pages);
+            if (depth > deepest)
+                deepest = depth;
+        }
     }
     cr_free(resident);
     return deepest;
