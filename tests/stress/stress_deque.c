@@ -185,5 +185,5 @@ int main(int argc, char **argv)
     FACT(every_item_is_taken_once_at_any_length);
     FACT(growing_loses_nothing);
     FACT(a_slot_is_not_filled_before_it_is_read);
-    return 0;
+    return stress_end();
 }

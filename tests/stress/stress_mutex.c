@@ -121,5 +121,5 @@ int main(int argc, char **argv)
     stress_begin(argc, argv);
     FACT(one_task_is_in_the_section);
     FACT(one_task_is_in_the_section_through_io);
-    return 0;
+    return stress_end();
 }

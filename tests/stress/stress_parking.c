@@ -251,5 +251,5 @@ int main(int argc, char **argv)
     FACT(a_sleepers_own_share_is_not_forgotten);
     FACT(runs_begin_and_end_by_the_thousand);
     FACT(runtimes_begin_and_end);
-    return 0;
+    return stress_end();
 }

@@ -279,5 +279,5 @@ int main(int argc, char **argv)
     FACT(no_task_runs_while_a_dispatcher_is_called);
     FACT(nor_with_windows);
     FACT(nothing_is_lost_with_few_stacks);
-    return 0;
+    return stress_end();
 }

@@ -106,5 +106,5 @@ int main(int argc, char **argv)
 {
     stress_begin(argc, argv);
     FACT(every_index_is_taken_once);
-    return 0;
+    return stress_end();
 }

@@ -373,5 +373,5 @@ int main(int argc, char **argv)
     FACT(every_answer_arrives_once_within_limits);
     FACT(the_runtime_may_end_before_a_completion_returns);
     FACT(a_submitted_batch_is_its_jobs_whatever_dispatch_says);
-    return 0;
+    return stress_end();
 }
