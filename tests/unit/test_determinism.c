@@ -245,8 +245,10 @@ static int failing_tree(void *arg)
             break;
         case 2:
             rc = corio_wait();
-            if (choices % 3 == 0)
-                rc = ask(plain, &mine.value); /* it has been handled */
+            if (choices % 3 == 0) { /* it has been handled; and which one it was shows */
+                mine.value ^= (uint64_t)rc;
+                rc = ask(plain, &mine.value);
+            }
             break;
         case 3:
             if (choices % 4 == 3 && mine.depth < 6)
@@ -263,8 +265,8 @@ static int failing_tree(void *arg)
         mine.value = burn(mine.value);
     }
     if (mine.depth == 7) {
-        while (corio_wait() != 0)
-            ;
+        for (int rc; (rc = corio_wait()) != 0;)
+            mine.value ^= (uint64_t)rc;
         return ask(plain, &mine.value);
     }
     return choices % 16 == 3 ? -3000 - (int)(choices % 50) : 0;
