@@ -71,10 +71,10 @@ CORIO_API void *corio_local_get(const void *key);
 
 /* What a task is spawned with besides function and argument; zero is the default. */
 typedef struct corio_go_options {
-    size_t size;         /* sizeof(corio_go_options) */
-    const char *name;    /* borrowed for good; NULL: "task" */
-    corio_group *group;  /* NULL: the calling task's own children */
-    size_t copy_bytes;   /* copy that many bytes of the argument, up to 1 MiB; 0: pass the pointer */
+    size_t size;        /* sizeof(corio_go_options) */
+    const char *name;   /* borrowed for good; NULL: "task" */
+    corio_group *group; /* NULL: the calling task's own children */
+    size_t copy_bytes;  /* copy that many bytes of the argument, up to 1 MiB; 0: pass the pointer */
     uint64_t deadline_ns; /* see corio_set_deadline; 0: only what is inherited */
     const void *key;      /* a value for it alone, see corio_local_set; NULL: none */
     void *value;
@@ -103,9 +103,9 @@ CORIO_API int corio_canceller_cancel(corio_canceller *canceller, int code);
 
 /* What a run is given besides the root; zero is the default. */
 typedef struct corio_run_options {
-    size_t size;          /* sizeof(corio_run_options) */
-    const char *name;     /* of the root; borrowed; NULL: "root" */
-    uint64_t deadline_ns; /* of the root, see corio_set_deadline; 0: none */
+    size_t size;                /* sizeof(corio_run_options) */
+    const char *name;           /* of the root; borrowed; NULL: "root" */
+    uint64_t deadline_ns;       /* of the root, see corio_set_deadline; 0: none */
     corio_canceller *canceller; /* borrowed for the run; NULL: none */
 } corio_run_options;
 

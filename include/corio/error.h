@@ -32,10 +32,10 @@ enum corio_error_code {
 /* What is known about a failure: the task it came from, and its way up. Strings are never NULL. All
  * of it is borrowed from whoever gave the pointer to the record. */
 typedef struct corio_error {
-    int code;         /* the negative code that the task ended with */
-    const char *task; /* name of the task */
-    const char *path; /* its spawn path as text, "(3, 0, 17)"; the root is "()" */
-    const char *text; /* what corio_fail was told, or why it was cancelled; "" if nothing */
+    int code;                /* the negative code that the task ended with */
+    const char *task;        /* name of the task */
+    const char *path;        /* its spawn path as text, "(3, 0, 17)"; the root is "()" */
+    const char *text;        /* what corio_fail was told, or why it was cancelled; "" if nothing */
     const uint64_t *indices; /* the spawn path: `depth` numbers, outermost first */
     size_t depth;
     /* Names of the tasks that ended with this error: chain[0] is where it came from, chain[i] the

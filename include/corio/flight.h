@@ -44,8 +44,8 @@ CORIO_API int corio_flight_destroy(corio_flight *flight);
  * Suspends: maybe. Thread: a task only. Cancelled: one that waits returns; a leader's calls tell
  * it. Errors: -EPERM not called from a task; -EINVAL; -EDEADLK the calling task leads this key
  * already (a call of it inside fn), or nothing can run any more; -ECANCELED; else fn's. */
-CORIO_API int corio_do(corio_flight *flight, const void *key, size_t key_bytes,
-                       corio_flight_fn *fn, void *arg, void *value, bool *ret_shared);
+CORIO_API int corio_do(corio_flight *flight, const void *key, size_t key_bytes, corio_flight_fn *fn,
+                       void *arg, void *value, bool *ret_shared);
 
 /* corio_flight_count: how many keys are being worked on. Suspends: never. Thread: any. */
 CORIO_API size_t corio_flight_count(corio_flight *flight);

@@ -45,8 +45,7 @@ static void rise_locked(cr_timers *timers, size_t i, cr_timer *timer)
 static void sink_locked(cr_timers *timers, size_t i, cr_timer *timer)
 {
     for (size_t child; (child = 2 * i) <= timers->count; i = child) {
-        if (child < timers->count &&
-            before(at_locked(timers, child + 1), at_locked(timers, child)))
+        if (child < timers->count && before(at_locked(timers, child + 1), at_locked(timers, child)))
             child++;
         if (!before(at_locked(timers, child), timer))
             break;
@@ -71,8 +70,8 @@ static void remove_locked(cr_timers *timers, cr_timer *timer)
 int cr_timers_arm(cr_timers *timers, cr_timer *timer, uint64_t due_ns)
 {
     pthread_mutex_lock(&timers->lock);
-    bool room = cr_grow((void **)&timers->heap, &timers->capacity, timers->count + 1,
-                        sizeof *timers->heap);
+    bool room =
+        cr_grow((void **)&timers->heap, &timers->capacity, timers->count + 1, sizeof *timers->heap);
     if (room) {
         timer->due_ns = due_ns;
         timer->order = timers->armed++;

@@ -166,9 +166,8 @@ static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t c
     cr_storage *storage = take_storage(io, &dispatcher->queue, count);
     if (storage == NULL)
         return NULL;
-    corio_batch *batch =
-        cr_batch_create(dispatcher, storage, storage->items, count, io->sched->phase,
-                        io->batch_total + 1);
+    corio_batch *batch = cr_batch_create(dispatcher, storage, storage->items, count,
+                                         io->sched->phase, io->batch_total + 1);
     if (batch != NULL)
         return batch;
     /* Back into the queue's place: it was not handed over. */

@@ -102,7 +102,8 @@ static void expire(void *context, cr_timer *timer)
 }
 
 /* All are asked: parks until all are answered. */
-static void park_call(cr_worker *worker, cr_call *call, cr_io *io, uint64_t deadline_ns, int *ret_rc)
+static void park_call(cr_worker *worker, cr_call *call, cr_io *io, uint64_t deadline_ns,
+                      int *ret_rc)
 {
     limit until = {.timer.fire = expire, .io = io, .call = call};
     cr_timers *timers = &worker->sched->timers;

@@ -123,8 +123,8 @@ static uint64_t since(const cr_trace *trace, uint64_t at_ns)
 }
 
 /* Microseconds with three decimals; %f would write a comma in some locales. */
-#define US         "%" PRIu64 ".%03u"
-#define US_OF(ns)  (ns) / 1000, (unsigned)((ns) % 1000)
+#define US        "%" PRIu64 ".%03u"
+#define US_OF(ns) (ns) / 1000, (unsigned)((ns) % 1000)
 
 /* What JSON allows in a string: the rest is written as \uXXXX. Cut to fit. */
 static void escape(const char *text, char *out, size_t bytes)
@@ -158,8 +158,8 @@ static void end_stretch(cr_trace_buffer *buffer, uint64_t now)
     if (buffer->since_ns == 0)
         return;
     put(buffer,
-        "{\"name\":\"%s\",\"cat\":\"task\",\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":" US ",\"dur\":" US
-        ",\"args\":{\"path\":\"%s\"}},\n",
+        "{\"name\":\"%s\",\"cat\":\"task\",\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":" US
+        ",\"dur\":" US ",\"args\":{\"path\":\"%s\"}},\n",
         buffer->name, buffer->worker, US_OF(since(buffer->trace, buffer->since_ns)),
         US_OF(now - buffer->since_ns), buffer->path);
     buffer->since_ns = 0;
@@ -250,8 +250,8 @@ void cr_trace_phase(cr_trace_buffer *buffer, const char *what, uint64_t phase, u
                     uint64_t to_ns)
 {
     put(buffer,
-        "{\"name\":\"%s\",\"cat\":\"phase\",\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":" US ",\"dur\":" US
-        ",\"args\":{\"phase\":%" PRIu64 "}},\n",
+        "{\"name\":\"%s\",\"cat\":\"phase\",\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":" US
+        ",\"dur\":" US ",\"args\":{\"phase\":%" PRIu64 "}},\n",
         what, engine_track(buffer->trace), US_OF(since(buffer->trace, from_ns)),
         US_OF(to_ns - from_ns), phase);
 }

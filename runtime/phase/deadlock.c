@@ -37,8 +37,8 @@ static void look_for(void *arg, cr_stack *stack)
 {
     search *look = arg;
     for (const corio_task *task = stack->park->task; task != NULL; task = task->parent)
-        look->alive |= task == look->wanted &&
-                       (look->identity == 0 || task->identity == look->identity);
+        look->alive |=
+            task == look->wanted && (look->identity == 0 || task->identity == look->identity);
 }
 
 static void print_holder(search *found, const cr_park *park)

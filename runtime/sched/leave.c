@@ -27,9 +27,9 @@
 /* "CORIOC\0\0": whose exception it is. */
 static const uint64_t exception_class = 0x434f52494f430000u;
 
-_Unwind_Reason_Code
-cr_landing_personality(int version, _Unwind_Action actions, uint64_t class,
-                       struct _Unwind_Exception *exception, struct _Unwind_Context *context)
+_Unwind_Reason_Code cr_landing_personality(int version, _Unwind_Action actions, uint64_t class,
+                                           struct _Unwind_Exception *exception,
+                                           struct _Unwind_Context *context)
 {
     if (version != 1 || class != exception_class)
         return _URC_CONTINUE_UNWIND;

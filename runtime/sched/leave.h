@@ -7,9 +7,9 @@
 
 #include "runtime/sched/sched.h"
 
-__attribute__((visibility("hidden"))) _Unwind_Reason_Code
-cr_landing_personality(int version, _Unwind_Action actions, uint64_t class,
-                       struct _Unwind_Exception *exception, struct _Unwind_Context *context);
+__attribute__((visibility("hidden"))) _Unwind_Reason_Code cr_landing_personality(
+    int version, _Unwind_Action actions, uint64_t class, struct _Unwind_Exception *exception,
+    struct _Unwind_Context *context);
 
 #if !CR_TSAN
 /* Calls fn(arg) from a frame that corio_fail lands in. The directive names the personality routine

@@ -68,9 +68,9 @@ struct cr_worker {
     cr_item item;                /* handed to the base loop that is jumped to */
     cr_park home;
     cr_stack_cache stacks;
-    cr_park *overflow; /* continuations for which the deque had no memory */
-    cr_park *settling; /* waiters of scopes marked in this step: they go on when it ends */
-    void *asked;       /* request lists, see runtime/io */
+    cr_park *overflow;      /* continuations for which the deque had no memory */
+    cr_park *settling;      /* waiters of scopes marked in this step: they go on when it ends */
+    void *asked;            /* request lists, see runtime/io */
     cr_trace_buffer *trace; /* NULL: no trace is written */
     uint64_t identities;    /* next one to give to a task, see cr_identity_of */
     uint64_t random;

@@ -116,8 +116,7 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
         drop(closure);
         return;
     }
-    corio_task task = {
-        .parent = scope->owner, .in = scope, .index = index, .name = closure->name};
+    corio_task task = {.parent = scope->owner, .in = scope, .index = index, .name = closure->name};
     alignas(16) uint64_t copy[4];
     void *arg = closure->arg;
     task.scope.owner = &task;
@@ -167,8 +166,7 @@ static const cr_park_reason held = {.text = "is held in corio_go at a full windo
 static int hold(cr_worker *worker, cr_scope *scope)
 {
     corio_waiters *queue = &worker->sched->held;
-    cr_wait wait = {
-        .park = {.reason = &held, .object = scope}, .guard = queue, .queue = queue};
+    cr_wait wait = {.park = {.reason = &held, .object = scope}, .guard = queue, .queue = queue};
     return cr_wait_in(worker, &wait, CR_NEVER);
 }
 
@@ -308,8 +306,8 @@ int corio_go_with(const corio_go_options *options, corio_task_fn *fn, const void
                     .value = options->value};
     if (options->copy_bytes > 0)
         given->arg = memcpy(given->copy, arg, options->copy_bytes);
-    int rc = go(options->group, options->name != NULL ? options->name : "task", start_with, given,
-                0);
+    int rc =
+        go(options->group, options->name != NULL ? options->name : "task", start_with, given, 0);
     if (rc != 0)
         cr_free(given);
     return rc;

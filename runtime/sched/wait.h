@@ -27,7 +27,7 @@ typedef struct cr_wait cr_wait;
 
 /* Lives in the frame of the call that waits. */
 struct cr_wait {
-    cr_park park; /* reason, object: set by the caller */
+    cr_park park;         /* reason, object: set by the caller */
     corio_waiters *guard; /* whose lock guards the queue: outlives the wait */
     corio_waiters *queue; /* often the same; enter() may choose it */
     cr_wait *before;

@@ -172,8 +172,8 @@ static bool land(call *leading, int rc)
     cr_worker *worker = cr_worker_self();
     record *mine = &leading->record;
     shard *in = shard_of(leading->flight, mine);
-    bool gives_up = rc == -ECANCELED && cr_task_cancelled(&worker->sched->cancel, worker->task) !=
-                                            CR_NOT_CANCELLED;
+    bool gives_up = rc == -ECANCELED &&
+                    cr_task_cancelled(&worker->sched->cancel, worker->task) != CR_NOT_CANCELLED;
     cr_waiters_lock(&in->guard);
     cr_wait *first = cr_waiters_first(&mine->followers);
     if (gives_up && first != NULL)

@@ -64,8 +64,7 @@ static bool enter(cr_wait *wait)
     for (;;) {
         uint64_t word = cr_load_64(&mutex->reserved_word);
         /* [acquire mutex.hold] if it is free */
-        if (word == 0 &&
-            cr_cas_64(&mutex->reserved_word, 0, wait->park.task->identity << 1)) {
+        if (word == 0 && cr_cas_64(&mutex->reserved_word, 0, wait->park.task->identity << 1)) {
             cr_store_ptr(&mutex->reserved_holder, wait->park.task);
             return false;
         }

@@ -36,7 +36,7 @@ static cr_wait *take_all_locked(corio_waiters *queue)
 /* The new count in *count; 0 or a negative code. */
 static int add_locked(uint64_t *count, int64_t delta)
 {
-    if (delta < 0 && (uint64_t)-(delta + 1) + 1 > *count)
+    if (delta < 0 && (uint64_t) - (delta + 1) + 1 > *count)
         return CORIO_ENEGATIVE;
     if (delta > 0 && *count > UINT64_MAX - (uint64_t)delta)
         return -EOVERFLOW;

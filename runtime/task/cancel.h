@@ -48,8 +48,8 @@ enum { CR_MARK_NONE = 0, CR_MARK_ALL = 1, CR_MARK_BEHIND = 2 };
 
 /* One per runtime. */
 typedef struct cr_cancel {
-    pthread_mutex_t lock; /* failures and marks of all scopes */
-    uint64_t step; /* written at quiescence; a canceller may read it at any time */
+    pthread_mutex_t lock;     /* failures and marks of all scopes */
+    uint64_t step;            /* written at quiescence; a canceller may read it at any time */
     struct cr_scope *partial; /* scopes with a mark behind an index; under the lock */
     /* Read by every task that starts. */
     alignas(64) uint32_t live; /* marks that lie somewhere */
@@ -94,8 +94,7 @@ static inline cr_cancelled cr_task_cancelled(const cr_cancel *cancel, corio_task
 static inline cr_cancelled cr_child_cancelled(const cr_cancel *cancel, const struct cr_scope *scope,
                                               uint64_t index)
 {
-    return cr_cancel_any(cancel) ? cr_child_cancelled_slow(cancel, scope, index)
-                                 : CR_NOT_CANCELLED;
+    return cr_cancel_any(cancel) ? cr_child_cancelled_slow(cancel, scope, index) : CR_NOT_CANCELLED;
 }
 
 #endif

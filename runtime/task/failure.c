@@ -74,8 +74,9 @@ cr_failure *cr_failure_create(const corio_task *task, int code, const char *form
     return failure;
 }
 
-static __attribute__((format(printf, 3, 4))) cr_failure *
-create_formatted(const corio_task *task, int code, const char *format, ...)
+static __attribute__((format(printf, 3, 4))) cr_failure *create_formatted(const corio_task *task,
+                                                                          int code,
+                                                                          const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -103,9 +104,8 @@ void cr_failure_destroy(cr_failure *failure)
 void cr_failure_pass(cr_failure *failure, const corio_task *task)
 {
     corio_error *error = &failure->error;
-    if (!cr_failure_is_own(failure) ||
-        !cr_grow((void **)&failure->chain, &failure->chain_capacity, error->chain_length + 1,
-                 sizeof *failure->chain))
+    if (!cr_failure_is_own(failure) || !cr_grow((void **)&failure->chain, &failure->chain_capacity,
+                                                error->chain_length + 1, sizeof *failure->chain))
         return; /* the chain ends here */
     failure->chain[error->chain_length++] = corio_task_name(task);
     error->chain = failure->chain;

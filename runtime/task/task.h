@@ -52,7 +52,7 @@ typedef struct cr_scope {
     struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
     /* Under the failure lock; the waiter's once all children are complete. */
     struct cr_failure *failure;
-    cr_mark mark; /* on children of this scope */
+    cr_mark mark;    /* on children of this scope */
     uint32_t window; /* 0: none */
     /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
     uint32_t window_used;

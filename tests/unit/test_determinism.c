@@ -140,7 +140,9 @@ static int nested_groups(void *arg)
     uint64_t depth = arg != NULL ? *(uint64_t *)arg : 4;
     uint64_t value = depth;
     corio_group *wide, *narrow;
-    CHECK(corio_group_open(NULL, &wide) == 0 && corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 3}, &narrow) == 0);
+    CHECK(corio_group_open(NULL, &wide) == 0 &&
+          corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 3},
+                           &narrow) == 0);
     for (uint64_t i = 0; depth > 0 && i < 4; i++) {
         uint64_t less = depth - 1;
         CHECK(corio_group_go_copy(wide, nested_groups, &less, sizeof less) == 0);

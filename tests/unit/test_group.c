@@ -111,7 +111,8 @@ static int nested(void *arg)
     if (depth < 0)
         return 0;
     corio_group *group;
-    CHECK(corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 2}, &group) == 0);
+    CHECK(corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 2},
+                           &group) == 0);
     for (int i = 0; i < 4; i++)
         CHECK(corio_group_go_copy(group, nested, &depth, sizeof depth) == 0);
     return corio_group_close(group);
