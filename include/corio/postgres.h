@@ -19,6 +19,9 @@
  * half of it) and at most `retries` times in a row; then they get the error. So a restart of the
  * server loses nothing that was acknowledged, and shows as a pause.
  *
+ * Shares of a batch are complete on their own: with CORIO_WAIT_STRICT batches are the same whatever
+ * the timing, as long as nothing is put off; see corio_wait_mode.
+ *
  * Durability is the server's: with synchronous_commit = off it acknowledges what a crash may undo.
  *
  * Errors: requests get negated errno values: -ECONNREFUSED no connection can be made; -ECONNRESET
@@ -127,30 +130,47 @@ CORIO_API void *corio_postgres_scratch(corio_postgres_params *params, size_t byt
 CORIO_API int64_t corio_postgres_int64(const PGresult *result, int row, int column);
 
 /* corio_postgres_alloc: memory for an answer of variable size, to be pointed to from the output;
- * aligned to 8.
+ * aligned to 8. It belongs to `memory`.
  *
- * With folding, answers of equal requests point to the same memory, so it is read only for the
- * tasks. It is valid until the asking task next suspends (in any function that says it may): copy
- * what is needed for longer. Returns NULL if there is no memory. Suspends: never. Thread: the row or
- * failed function that was given `memory`. */
+ * Returns NULL if there is no memory, or `memory` is NULL. Suspends: never. Thread: the row or failed
+ * function that was given `memory`. */
 CORIO_API void *corio_postgres_alloc(corio_postgres_memory *memory, size_t bytes);
+
+/* corio_postgres_free: releases an answer's memory. NULL is ignored.
+ *
+ * memory: taken. With folding several tasks have the same memory, so what is in it is read only; it
+ * goes when the last of them has released it. Suspends: never. Thread: any. */
+CORIO_API void corio_postgres_free(corio_postgres_memory *memory);
 
 /* Most statements of a dispatcher. */
 #define CORIO_POSTGRES_STATEMENTS 8
 
 /* How a request is asked, and its answer taken; of both kinds of dispatchers. The functions are
- * called in I/O threads, several at a time for different connections. */
+ * called in I/O threads, several at a time for different connections.
+ *
+ * What the output is:
+ *
+ *   row                 output_bytes of any kind, filled by the row function.
+ *   row, with_memory    begins with a `corio_postgres_memory *`: the functions may take pieces of it
+ *                       with corio_postgres_alloc. It is given to the task, which releases it with
+ *                       corio_postgres_free, after an error, too. NULL if there was no row.
+ *   no row              a `PGresult *`: the whole result. It is given to the task, which releases it
+ *                       with PQclear. A request that the server refused has its error there; after
+ *                       any other error it is NULL.
+ *
+ * Set a pointer to NULL before asking: a request that was not even handed over leaves it alone. */
 typedef struct corio_postgres_request {
     const char *sql[CORIO_POSTGRES_STATEMENTS]; /* copied; the first NULL ends them */
     size_t input_bytes;                         /* of a request's input */
     size_t output_bytes;                        /* of a request's output */
     bool binary;                                /* results in binary form */
+    bool with_memory;                           /* see above */
     /* Sets a request's parameters. Returns 0 or a negative code, which the request gets; nothing is
      * sent then. It may be called again for the same request. NULL: no parameters. */
     int (*bind)(void *self, corio_postgres_params *params, const void *input);
-    /* Takes one row into the output, which was zeroed before the first. Returns 0 to go on, 1 to
-     * leave the rows that follow, or a negative code, which the request gets (of an exec
-     * dispatcher: its changes are undone then). NULL: the output is a PGresult *, see below. */
+    /* Takes one row into the output, which was zeroed before the first. memory: NULL unless
+     * with_memory is set. Returns 0 to go on, 1 to leave the rows that follow, or a negative code,
+     * which the request gets (of an exec dispatcher: its changes are undone then). */
     int (*row)(void *self, corio_postgres_memory *memory, const PGresult *result, int row,
                void *output);
     /* Told of a request that the server refused: the words are in `error` (PQresultErrorMessage,
@@ -159,11 +179,6 @@ typedef struct corio_postgres_request {
     void (*failed)(void *self, corio_postgres_memory *memory, const PGresult *error, void *output);
     void *self; /* first argument of all functions; borrowed until the runtime's end */
 } corio_postgres_request;
-
-/* Without a row function a request's output is `PGresult *`: the whole result, given to the task,
- * which releases it with PQclear. A request that the server refused has its error there; after any
- * other error it is NULL. Set it to NULL before asking: a request that was not even handed over
- * leaves it alone. */
 
 /* What kind of key is folded. */
 typedef enum corio_postgres_fold {

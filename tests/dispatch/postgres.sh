@@ -4,7 +4,7 @@
 # postgres.sh PROGRAM - runs PROGRAM with a private PostgreSQL server: its own data in a temporary folder, reached
 # through a socket there and not by TCP, stopped at the end. Exit status 77 (skipped) where PostgreSQL is absent.
 #
-# PROGRAM finds in its environment
+# PROGRAM gets a conninfo string as its argument, and finds in its environment
 #   CORIO_POSTGRES          a conninfo string
 #   CORIO_POSTGRES_RESTART  a command that stops the server as a crash would, and starts it again
 #   CORIO_POSTGRES_STOP, CORIO_POSTGRES_START  the same in two steps
@@ -57,5 +57,5 @@ export CORIO_POSTGRES="host=$work user=postgres dbname=postgres"
 export CORIO_POSTGRES_STOP="$stop" CORIO_POSTGRES_START="$start" CORIO_POSTGRES_RESTART="$stop && $start"
 export CORIO_POSTGRES_LOG="$work/log"
 status=0
-"$program" || status=$?
+"$program" "$CORIO_POSTGRES" || status=$?
 exit $status

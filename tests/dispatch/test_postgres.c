@@ -130,6 +130,7 @@ static int bind_key(void *self, corio_postgres_params *params, const void *input
 }
 
 struct answer {
+    corio_postgres_memory *memory; /* of text */
     int64_t value;
     int rows;
     const char *text;
@@ -165,6 +166,7 @@ static corio_postgres_query query_of(const char *sql)
                                   .request = {.sql = {sql},
                                               .input_bytes = sizeof(int64_t),
                                               .output_bytes = sizeof(struct answer),
+                                              .with_memory = true,
                                               .bind = bind_key,
                                               .row = take_row,
                                               .failed = keep_words}};
@@ -196,11 +198,22 @@ static void run_many(struct world *world, corio_task_fn *root, void *arg)
 
 /* -- Reads -- */
 
-static bool is_item(const struct answer *answer, int64_t key)
+/* Whether it is the row of that key; releases the answer. */
+static bool is_item(struct answer *answer, int64_t key)
 {
     char text[32];
     snprintf(text, sizeof text, "item %lld", (long long)key);
-    return answer->rows == 1 && answer->value == 10 * key && strcmp(answer->text, text) == 0;
+    bool is = answer->rows == 1 && answer->value == 10 * key && strcmp(answer->text, text) == 0;
+    corio_postgres_free(answer->memory);
+    return is;
+}
+
+/* Whether it is the division by zero in words; releases the answer. */
+static bool is_division_by_zero(struct answer *answer)
+{
+    bool is = answer->text && strstr(answer->text, "division by zero");
+    corio_postgres_free(answer->memory);
+    return is;
 }
 
 static int read_twice(void *arg)
@@ -208,7 +221,7 @@ static int read_twice(void *arg)
     const struct job *job = arg;
     for (int round = 0; round < 2; round++) {
         int64_t key = (job->number + 17 * round) % ROWS + 1;
-        struct answer answer;
+        struct answer answer = {0};
         int rc = corio_io(job->world->query, &key, &answer);
         if (rc < 0)
             return rc;
@@ -301,6 +314,7 @@ static void a_result_is_given_to_its_task(void **state)
     corio_postgres_query query =
         query_of("SELECT generate_series($1::bigint, $1::bigint + 2), 1 / $1");
     query.request.row = NULL;
+    query.request.with_memory = false;
     query.request.output_bytes = sizeof(PGresult *);
     add_query(&world, &query);
     run_many(&world, spawn_results, &world);
@@ -313,12 +327,13 @@ static int divide(void *arg)
 {
     const struct job *job = arg;
     int64_t divisor = job->number % 7 == 0 ? 0 : job->number % 11 == 0 ? -7 : job->number;
-    struct answer answer;
+    struct answer answer = {0};
     int rc = corio_io(job->world->query, &divisor, &answer);
     if (divisor == 0)
-        return rc == -EDOM && strstr(answer.text, "division by zero") ? 0 : -EBADMSG;
+        return rc == -EDOM && is_division_by_zero(&answer) ? 0 : -EBADMSG;
     if (divisor == -7)
         return rc == -ERANGE ? 0 : -EBADMSG;
+    corio_postgres_free(answer.memory);
     return rc == 0 && answer.value == 1000000 / divisor ? 0 : -EBADMSG;
 }
 
@@ -423,12 +438,12 @@ static int read_folded(void *arg)
 {
     const struct job *job = arg;
     int64_t key = job->number % 3000 - 100; /* those below 1 are absent */
-    struct answer answer;
+    struct answer answer = {0};
     int rc = corio_io(job->world->query, &key, &answer);
     if (rc < 0)
         return rc;
     if (key < 1)
-        return answer.rows == 0 ? 0 : -EBADMSG;
+        return answer.rows == 0 && !answer.memory ? 0 : -EBADMSG;
     return is_item(&answer, key) ? 0 : -EBADMSG;
 }
 
@@ -505,7 +520,7 @@ static int read_by_name(void *arg)
     int64_t number = job->number % 100 + 1;
     snprintf(text, sizeof text, "item %lld", (long long)number);
     const char *name = text;
-    struct answer answer;
+    struct answer answer = {0};
     int rc = corio_io(job->world->query, &name, &answer);
     return rc < 0 ? rc : is_item(&answer, number) ? 0 : -EBADMSG;
 }
@@ -538,10 +553,11 @@ static void text_keys_are_folded(void **state)
 static int divide_folded(void *arg)
 {
     const struct job *job = arg;
-    struct answer answer;
+    struct answer answer = {0};
     int rc = corio_io(job->world->query, &job->number, &answer);
     if (job->number == 50)
-        return rc == -EDOM && strstr(answer.text, "division by zero") ? 0 : -EBADMSG;
+        return rc == -EDOM && is_division_by_zero(&answer) ? 0 : -EBADMSG;
+    corio_postgres_free(answer.memory);
     return rc == 0 && answer.value == 1000 / (job->number - 50) ? 0 : -EBADMSG;
 }
 
@@ -570,8 +586,10 @@ static int read_strange(void *arg)
 {
     struct world *world = arg;
     int64_t key = 1;
-    struct answer answer;
-    return corio_io(world->query, &key, &answer) == -EBADMSG ? 0 : -EDOM;
+    struct answer answer = {0};
+    int rc = corio_io(world->query, &key, &answer);
+    corio_postgres_free(answer.memory);
+    return rc == -EBADMSG ? 0 : -EDOM;
 }
 
 static void a_row_with_a_strange_key_is_an_error(void **state)
@@ -974,7 +992,7 @@ static int write_on(void *arg)
     for (int64_t i = 0; i < WRITES && after < AFTER_RESTART; i++) {
         const int64_t pair[2] = {writer->number * WRITES + i, 1};
         int64_t key = i % ROWS + 1;
-        struct answer answer;
+        struct answer answer = {0};
         after += atomic_load(&restart->restarted);
         corio_request requests[2] = {
             {.dispatcher = restart->world.exec, .input = pair},
@@ -1065,12 +1083,14 @@ static int sleep_and_read(void *arg)
 {
     struct world *world = arg;
     int64_t keys[2] = {3600, 0};
-    struct answer answers[2];
+    struct answer answers[2] = {{0}, {0}};
     corio_request requests[2];
     for (int i = 0; i < 2; i++)
         requests[i] =
             (corio_request){.dispatcher = world->query, .input = &keys[i], .output = &answers[i]};
     (void)corio_io_all(requests, 2);
+    corio_postgres_free(answers[0].memory);
+    corio_postgres_free(answers[1].memory);
     if (requests[0].status != -ETIMEDOUT)
         return -EBADMSG;
     return requests[1].status;
@@ -1135,8 +1155,9 @@ static int take_length(void *self, corio_postgres_memory *memory, const PGresult
 static int read_large(void *arg)
 {
     const struct job *job = arg;
-    struct answer answer;
+    struct answer answer = {0};
     int rc = corio_io(job->world->query, &job->number, &answer);
+    corio_postgres_free(answer.memory);
     return rc < 0 ? rc : answer.value == LARGE ? 0 : -EBADMSG;
 }
 

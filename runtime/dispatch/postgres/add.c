@@ -116,7 +116,11 @@ static int add_face(corio_postgres *database, corio_runtime *runtime,
 
 static bool is_request(const corio_postgres_request *request)
 {
-    return request->sql[0] && (request->row || request->output_bytes == sizeof(PGresult *));
+    if (!request->sql[0])
+        return false;
+    if (!request->row)
+        return request->output_bytes == sizeof(PGresult *) && !request->with_memory;
+    return !request->with_memory || request->output_bytes >= sizeof(corio_postgres_memory *);
 }
 
 static bool is_folding(const corio_postgres_query *query)
@@ -152,7 +156,7 @@ int corio_postgres_add_query(corio_postgres *database, corio_runtime *runtime,
 /* An exec dispatcher may be content with the code alone. */
 static bool is_silent(const corio_postgres_request *request)
 {
-    return request->sql[0] && !request->row && request->output_bytes == 0;
+    return request->sql[0] && !request->row && request->output_bytes == 0 && !request->with_memory;
 }
 
 static int no_row(void *self, corio_postgres_memory *memory, const PGresult *result, int row,

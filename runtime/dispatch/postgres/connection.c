@@ -113,15 +113,16 @@ static int prepare(struct cr_postgres_connection *connection, bool fresh, uint64
     const struct cr_postgres_user user = {.take = take_prepared, .self = &preparing};
     unsigned timeout_ms = database->options.statement_timeout_ms;
     int rc = 0;
-    if (fresh && timeout_ms > 0)
+    if (fresh && timeout_ms > 0) {
         rc = cr_postgres_op(connection, CR_POSTGRES_TIMEOUT, timeout_ms);
+        if (rc == 0)
+            rc = cr_postgres_op(connection, CR_POSTGRES_SYNC, 0);
+    }
     for (size_t i = connection->prepared; rc == 0 && i < database->statement_count; i++) {
         rc = cr_postgres_op(connection, CR_POSTGRES_PREPARE, (uint32_t)i);
         if (rc == 0)
             rc = cr_postgres_op(connection, CR_POSTGRES_SYNC, 0);
     }
-    if (rc == 0 && connection->op_count > 0)
-        rc = cr_postgres_op(connection, CR_POSTGRES_SYNC, 0);
     if (rc < 0) {
         connection->op_count = 0;
         return rc;

@@ -16,12 +16,6 @@
  * shares run. A handle that is not NULL is in pipeline mode with nothing outstanding between
  * shares: whoever leaves it otherwise drops it.
  *
- * Life of answers: dispatch functions are called when no task runs, so at a call for a later phase
- * all tasks resumed before the previous phase's end have suspended again. A plan that was complete
- * in generation g (generations count the phases in which this dispatcher is called) has its tasks
- * resumed at the end of g's or, if it came late, of the next call's phase: its memory is reused from
- * g + 2 on.
- *
  * Edges
  *   plan.end   a share's entries and its last look at the plan -> the last share, which ends it
  */
@@ -36,17 +30,18 @@
 
 #define CR_POSTGRES_CONNECTIONS_MAX 64
 
-/* -- Memory (memory.c): pieces that are freed all at once -- */
+/* -- Memory (memory.c) -- */
 
 struct cr_postgres_chunk;
 
 struct corio_postgres_memory {
     struct cr_postgres_chunk *chunks;
-    char *at; /* free space of the newest chunk */
+    char *at; /* free space of the newest block */
     char *end;
+    atomic_uint holders; /* requests, and then tasks, that have the answer */
 };
 
-void cr_postgres_memory_fini(corio_postgres_memory *memory);
+corio_postgres_memory *cr_postgres_memory_create(void);
 
 /* -- Parameters (params.c) -- */
 
@@ -58,7 +53,7 @@ struct corio_postgres_params {
     int lengths[CORIO_POSTGRES_PARAMETERS];
     int formats[CORIO_POSTGRES_PARAMETERS];
     char numbers[CORIO_POSTGRES_PARAMETERS][24]; /* text of _int64 */
-    corio_postgres_memory scratch;
+    corio_postgres_memory *scratch;              /* NULL: none yet */
 };
 
 /* -- Connections (connection.c) and what is sent through them (pipeline.c) -- */
@@ -158,14 +153,9 @@ struct cr_postgres_face {
     uint64_t (*hash)(void *self, const void *input);
     atomic_uint lost_in_row; /* batches put off in a row */
 
-    /* Of the dispatching thread. */
-    uint64_t generation;
-    uint64_t last_phase;
-
     /* Under the database's lock. */
     corio_postgres_stats stats;
-    struct cr_postgres_plan *plans; /* all that are not spare, newest first */
-    struct cr_postgres_plan *spare;
+    struct cr_postgres_plan *spare; /* plans that nobody uses */
     bool writing; /* exec: a share is in the queue or at work; the others wait here */
     struct cr_postgres_share *first_turn;
     struct cr_postgres_share **last_turn;
@@ -186,6 +176,7 @@ struct cr_postgres_entry {
     const void *key; /* borrowed from the first request that has it */
     size_t key_bytes;
     uint64_t hash;
+    unsigned requests; /* that have it */
 };
 
 struct cr_postgres_share {
@@ -197,8 +188,7 @@ struct cr_postgres_share {
     size_t count;
     struct cr_postgres_entry *entries;
     size_t entry_count;
-    corio_postgres_memory memory; /* of its answers */
-    uint64_t statements;          /* sent */
+    uint64_t statements; /* sent */
     uint64_t commits;
 };
 
@@ -219,8 +209,6 @@ struct cr_postgres_plan {
     unsigned share_count;
     atomic_uint unfinished; /* shares */
     atomic_bool settled;    /* some entry has its final answer */
-    bool done;              /* under the lock: complete, and nobody uses it */
-    uint64_t done_generation;
 };
 
 struct corio_postgres {
@@ -264,7 +252,7 @@ struct cr_postgres_entry *cr_postgres_find_key(const struct cr_postgres_plan *pl
 void cr_postgres_settle(struct cr_postgres_share *share, int code, bool again);
 /* The same for a connection that failed with `code`: another try may help, unless time is up. */
 void cr_postgres_settle_lost(struct cr_postgres_share *share, int code, uint64_t deadline_ns);
-/* Forgets what an entry's output holds. */
+/* Releases what an entry's output holds, and zeroes it. */
 void cr_postgres_clear_output(const struct cr_postgres_face *face, struct cr_postgres_entry *entry);
 /* All entries have an answer: answers the requests. */
 void cr_postgres_end_share(struct cr_postgres_share *share);

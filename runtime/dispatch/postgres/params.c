@@ -55,5 +55,7 @@ int corio_postgres_bind_null(corio_postgres_params *params, unsigned n)
 
 void *corio_postgres_scratch(corio_postgres_params *params, size_t bytes)
 {
-    return corio_postgres_alloc(&params->scratch, bytes);
+    if (!params->scratch)
+        params->scratch = cr_postgres_memory_create();
+    return corio_postgres_alloc(params->scratch, bytes);
 }

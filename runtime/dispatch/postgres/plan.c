@@ -74,6 +74,7 @@ static int fold_request(struct cr_postgres_plan *plan, size_t i, const void *inp
         *slot = (uint32_t)plan->entry_count;
     }
     plan->of_request[i] = *slot - 1;
+    plan->entries[*slot - 1].requests++;
     return 0;
 }
 
@@ -130,70 +131,38 @@ static int reserve_outputs(struct cr_postgres_plan *plan)
     return 0;
 }
 
-static void clear_plan(struct cr_postgres_plan *plan)
-{
-    for (unsigned i = 0; i < plan->share_count; i++)
-        cr_postgres_memory_fini(&plan->shares[i].memory);
-    memset(plan->shares, 0, plan->share_count * sizeof *plan->shares);
-    plan->share_count = 0;
-    plan->requests = 0;
-    plan->entry_count = 0;
-    plan->done = false;
-    atomic_store(&plan->settled, false);
-}
-
 void cr_postgres_plan_destroy(struct cr_postgres_plan *plan)
 {
-    clear_plan(plan);
     free_arrays(plan);
     free(plan->outputs);
     free(plan);
 }
 
-/* Recycles plans whose answers nobody looks at any more. */
-static void sweep_locked(struct cr_postgres_face *face)
-{
-    for (struct cr_postgres_plan **at = &face->plans; *at;) {
-        struct cr_postgres_plan *plan = *at;
-        if (!plan->done || face->generation < plan->done_generation + 2) {
-            at = &plan->next;
-            continue;
-        }
-        *at = plan->next;
-        plan->next = face->spare;
-        face->spare = plan;
-        clear_plan(plan);
-    }
-}
-
-static struct cr_postgres_plan *begin_plan(struct cr_postgres_face *face, const corio_batch *batch)
+static struct cr_postgres_plan *begin_plan(struct cr_postgres_face *face)
 {
     pthread_mutex_lock(&face->database->lock);
-    if (face->generation == 0 || face->last_phase != corio_batch_phase(batch))
-        face->generation++;
-    face->last_phase = corio_batch_phase(batch);
-    sweep_locked(face);
     struct cr_postgres_plan *plan = face->spare;
     if (plan)
         face->spare = plan->next;
-    else
-        plan = calloc(1, sizeof *plan);
-    if (plan) {
-        plan->face = face;
-        plan->next = face->plans;
-        face->plans = plan;
-    }
     pthread_mutex_unlock(&face->database->lock);
+    if (!plan)
+        plan = calloc(1, sizeof *plan);
+    if (plan)
+        plan->face = face;
     return plan;
 }
 
-/* The last use of a plan: from here on a dispatch may recycle it. */
-static void mark_done(struct cr_postgres_plan *plan)
+/* The last use of a plan: from here on a dispatch may take it again. */
+static void give_back(struct cr_postgres_plan *plan)
 {
     struct cr_postgres_face *face = plan->face;
+    plan->requests = 0;
+    plan->entry_count = 0;
+    plan->share_count = 0;
+    atomic_store_explicit(&plan->settled, false, memory_order_relaxed); /* the lock orders it */
     pthread_mutex_lock(&face->database->lock);
-    plan->done_generation = face->generation;
-    plan->done = true;
+    plan->next = face->spare;
+    face->spare = plan;
     pthread_mutex_unlock(&face->database->lock);
 }
 
@@ -204,6 +173,7 @@ static void fill_plain(struct cr_postgres_plan *plan, corio_batch *batch)
     size_t output_bytes = plan->face->request.output_bytes;
     for (size_t i = 0; i < plan->requests; i++) {
         plan->entries[i] = (struct cr_postgres_entry){.status = CR_POSTGRES_OPEN,
+                                                      .requests = 1,
                                                       .input = corio_batch_input(batch, i),
                                                       .output = corio_batch_output(batch, i)};
         if (output_bytes > 0)
@@ -251,25 +221,24 @@ static unsigned shares_for(const struct cr_postgres_plan *plan)
     return shares > connections ? connections : (unsigned)shares;
 }
 
-/* Carves all shares but the first out of the batch, from its end on; the first is what remains.
- * Carving fewer is no error. */
+/* Cuts the batch into shares, from its end on. Each is a slice, so that the batch completes itself;
+ * what cannot be carved remains with the batch, which is a share then. */
 static void carve(struct cr_postgres_plan *plan, corio_batch *batch, unsigned wanted)
 {
     size_t each = plan->requests / wanted;
-    plan->shares[0].batch = batch;
-    plan->shares[0].count = plan->requests;
-    plan->share_count = 1;
-    for (unsigned i = wanted - 1; i > 0; i--) {
+    size_t left = plan->requests;
+    for (unsigned i = wanted; wanted > 1 && i-- > 0;) {
         struct cr_postgres_share *share = &plan->shares[plan->share_count];
         size_t first = each * i;
-        size_t count = plan->shares[0].count - first;
-        if (corio_batch_slice(batch, first, count, &share->batch) < 0)
+        *share = (struct cr_postgres_share){.first = first, .count = left - first};
+        if (corio_batch_slice(batch, first, left - first, &share->batch) < 0)
             break;
-        share->first = first;
-        share->count = count;
-        plan->shares[0].count = first;
+        left = first;
         plan->share_count++;
     }
+    if (left > 0)
+        plan->shares[plan->share_count++] =
+            (struct cr_postgres_share){.batch = batch, .count = left};
 }
 
 static void deal_entries(struct cr_postgres_plan *plan)
@@ -303,19 +272,20 @@ static void count_batch(struct cr_postgres_plan *plan)
 int cr_postgres_dispatch(void *self, corio_batch *batch)
 {
     struct cr_postgres_face *face = self;
-    struct cr_postgres_plan *plan = begin_plan(face, batch);
+    struct cr_postgres_plan *plan = begin_plan(face);
     if (!plan)
         return -ENOMEM;
     int rc = fill(plan, batch);
     if (rc < 0) {
-        mark_done(plan);
+        give_back(plan);
         return rc;
     }
     count_batch(plan);
     carve(plan, batch, shares_for(plan));
     deal_entries(plan);
-    unsigned count = plan->share_count;
-    atomic_store(&plan->unfinished, count);
+    unsigned count = plan->share_count; /* with the last one started, the plan may be gone */
+    atomic_store_explicit(&plan->unfinished, count,
+                          memory_order_relaxed); /* submitting orders it */
     for (unsigned i = 0; i < count; i++)
         cr_postgres_start(&plan->shares[i]);
     return CORIO_LATER;
@@ -340,17 +310,6 @@ void cr_postgres_settle_lost(struct cr_postgres_share *share, int code, uint64_t
     cr_postgres_settle(share, code, early || cr_postgres_transient(code));
 }
 
-void cr_postgres_clear_output(const struct cr_postgres_face *face, struct cr_postgres_entry *entry)
-{
-    if (!face->request.row) {
-        PGresult *result;
-        memcpy(&result, entry->output, sizeof result);
-        PQclear(result);
-    }
-    if (face->request.output_bytes > 0)
-        memset(entry->output, 0, face->request.output_bytes);
-}
-
 /* Twice as long with each try in a row, less up to a half, so that many programs do not come back
  * in step. */
 static uint64_t delay_ns(corio_postgres *database, unsigned tries)
@@ -368,55 +327,72 @@ static uint64_t delay_ns(corio_postgres *database, unsigned tries)
     return ns - random % (ns / 2);
 }
 
-/* What is put off, for how long. */
+/* What becomes of requests that may be put off; the same for all requests of an entry. */
 struct put_off {
     bool allowed;
     uint64_t delay_ns;
-    size_t count;
 };
 
-static void answer_request(struct cr_postgres_share *share, size_t i, struct put_off *put_off)
+static struct put_off decide(struct cr_postgres_face *face)
+{
+    /* Relaxed: it bounds nothing but the tries. */
+    unsigned tries = atomic_load_explicit(&face->lost_in_row, memory_order_relaxed);
+    if (tries >= face->database->options.retries)
+        return (struct put_off){false, 0};
+    return (struct put_off){true, delay_ns(face->database, tries)};
+}
+
+/* From here on an entry's memory is held by those who have the answer, one for each request. */
+static void hand_over_memory(const struct cr_postgres_face *face, struct cr_postgres_entry *entries,
+                             size_t count, const struct put_off *put_off)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cr_postgres_entry *entry = &entries[i];
+        corio_postgres_memory *memory = NULL;
+        if (entry->again && put_off->allowed)
+            cr_postgres_clear_output(face, entry);
+        else if (face->request.with_memory)
+            memcpy(&memory, entry->output, sizeof memory);
+        if (memory) /* relaxed: nobody else has it yet */
+            atomic_store_explicit(&memory->holders, entry->requests, memory_order_relaxed);
+    }
+}
+
+/* Returns whether the request is put off. */
+static bool answer_request(struct cr_postgres_share *share, size_t i, const struct put_off *put_off)
 {
     const struct cr_postgres_plan *plan = share->plan;
-    const struct cr_postgres_face *face = plan->face;
     size_t at = share->first + i;
-    struct cr_postgres_entry *entry =
+    const struct cr_postgres_entry *entry =
         &plan->entries[plan->of_request ? plan->of_request[at] : (uint32_t)at];
+    size_t output_bytes = plan->of_request ? plan->face->request.output_bytes : 0;
     if (entry->again && put_off->allowed) {
-        put_off->count++;
-        cr_postgres_clear_output(face, entry);
         corio_batch_retry(share->batch, i, put_off->delay_ns);
-        return;
+        return true;
     }
-    if (plan->of_request && face->request.output_bytes > 0)
-        memcpy(corio_batch_output(share->batch, i), entry->output, face->request.output_bytes);
+    if (output_bytes > 0)
+        memcpy(corio_batch_output(share->batch, i), entry->output, output_bytes);
     if (entry->status == 0)
         corio_batch_respond(share->batch, i);
     else
         corio_batch_fail(share->batch, i, entry->status);
+    return false;
 }
 
-static void count_put_off(struct cr_postgres_face *face, size_t count)
-{
-    pthread_mutex_lock(&face->database->lock);
-    face->stats.put_off += count;
-    pthread_mutex_unlock(&face->database->lock);
-}
-
-static void answer_share(struct cr_postgres_share *share)
+static void answer_share(struct cr_postgres_share *share, const struct put_off *put_off)
 {
     struct cr_postgres_plan *plan = share->plan;
     struct cr_postgres_face *face = plan->face;
-    /* Relaxed: it bounds nothing but the tries. */
-    unsigned tries = atomic_load_explicit(&face->lost_in_row, memory_order_relaxed);
-    struct put_off put_off = {.allowed = tries < face->database->options.retries};
-    put_off.delay_ns = put_off.allowed ? delay_ns(face->database, tries) : 0;
+    size_t count = 0;
     for (size_t i = 0; i < share->count; i++)
-        answer_request(share, i, &put_off);
-    if (put_off.count > 0)
-        count_put_off(face, put_off.count);
-    if (put_off.count < share->count)
+        count += answer_request(share, i, put_off);
+    if (count < share->count)
         atomic_store_explicit(&plan->settled, true, memory_order_relaxed); /* read after plan.end */
+    if (count == 0)
+        return;
+    pthread_mutex_lock(&face->database->lock);
+    face->stats.put_off += count;
+    pthread_mutex_unlock(&face->database->lock);
 }
 
 static void count_share(const struct cr_postgres_share *share)
@@ -439,28 +415,37 @@ static void count_loss(struct cr_postgres_plan *plan)
 
 static void answer_all(struct cr_postgres_plan *plan)
 {
+    const struct put_off put_off = decide(plan->face);
+    hand_over_memory(plan->face, plan->entries, plan->entry_count, &put_off);
     for (unsigned i = 0; i < plan->share_count; i++)
-        answer_share(&plan->shares[i]);
+        answer_share(&plan->shares[i], &put_off);
     for (unsigned i = 0; i < plan->share_count; i++)
         corio_batch_complete(plan->shares[i].batch);
 }
 
+static void answer_own(struct cr_postgres_share *share)
+{
+    struct cr_postgres_face *face = share->plan->face;
+    const struct put_off put_off = decide(face);
+    hand_over_memory(face, share->entries, share->entry_count, &put_off);
+    answer_share(share, &put_off);
+    corio_batch_complete(share->batch);
+}
+
 /* With folding nothing can be answered before the last share has ended; without it, every share
- * answers its own. Complete first, done afterwards: the life of answers counts from there. */
+ * answers its own. */
 void cr_postgres_end_share(struct cr_postgres_share *share)
 {
     struct cr_postgres_plan *plan = share->plan;
     bool fold = plan->of_request != NULL;
     count_share(share);
-    if (!fold) {
-        answer_share(share);
-        corio_batch_complete(share->batch);
-    }
+    if (!fold)
+        answer_own(share);
     /* [acq_rel plan.end] */
     if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) != 1)
         return;
     if (fold)
         answer_all(plan);
     count_loss(plan);
-    mark_done(plan);
+    give_back(plan);
 }

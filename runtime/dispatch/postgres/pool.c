@@ -220,7 +220,6 @@ void corio_postgres_close(corio_postgres *database)
     while (database->faces) {
         struct cr_postgres_face *face = database->faces;
         database->faces = face->next;
-        destroy_plans(face->plans);
         destroy_plans(face->spare);
         free(face);
     }

@@ -47,7 +47,7 @@ int cr_postgres_send(struct cr_postgres_share *share, struct cr_postgres_entry *
     } else {
         rc = 1;
     }
-    cr_postgres_memory_fini(&params.scratch);
+    corio_postgres_free(params.scratch);
     return rc;
 }
 
@@ -128,18 +128,47 @@ int64_t corio_postgres_int64(const PGresult *result, int row, int column)
     }
 }
 
+/* The memory of an entry: the first word of its output, if the dispatcher has any. */
+static corio_postgres_memory *memory_of(const struct cr_postgres_face *face,
+                                        struct cr_postgres_entry *entry)
+{
+    corio_postgres_memory *memory;
+    if (!face->request.with_memory)
+        return NULL;
+    memcpy(&memory, entry->output, sizeof memory);
+    if (!memory) {
+        memory = cr_postgres_memory_create();
+        memcpy(entry->output, &memory, sizeof memory);
+    }
+    return memory;
+}
+
 void cr_postgres_take_row(struct cr_postgres_share *share, struct cr_postgres_entry *entry,
                           const PGresult *result, int row)
 {
-    const corio_postgres_request *request = &share->plan->face->request;
+    const struct cr_postgres_face *face = share->plan->face;
     if (entry->full)
         return;
-    int rc = request->row(request->self, &share->memory, result, row, entry->output);
+    int rc =
+        face->request.row(face->request.self, memory_of(face, entry), result, row, entry->output);
     entry->full = rc != 0;
     if (rc < 0) {
         entry->status = rc;
         entry->fixed = true;
     }
+}
+
+void cr_postgres_clear_output(const struct cr_postgres_face *face, struct cr_postgres_entry *entry)
+{
+    void *held = NULL;
+    if (!face->request.row || face->request.with_memory)
+        memcpy(&held, entry->output, sizeof held);
+    if (!face->request.row)
+        PQclear(held);
+    else
+        corio_postgres_free(held);
+    if (face->request.output_bytes > 0)
+        memset(entry->output, 0, face->request.output_bytes);
 }
 
 static void take_answer(struct cr_postgres_share *share, struct cr_postgres_entry *entry,
@@ -159,14 +188,14 @@ static void take_answer(struct cr_postgres_share *share, struct cr_postgres_entr
 void cr_postgres_tell_error(struct cr_postgres_share *share, struct cr_postgres_entry *entry,
                             const PGresult *result)
 {
-    const corio_postgres_request *request = &share->plan->face->request;
+    const struct cr_postgres_face *face = share->plan->face;
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     if (sqlstate && strcmp(sqlstate, "26000") == 0)
         share->connection->prepared = 0; /* the statement is missing: prepare again, next time */
     entry->status = sqlstate ? corio_postgres_error(sqlstate) : -EINVAL;
     entry->again = cr_postgres_transient(entry->status);
-    if (request->row && request->failed)
-        request->failed(request->self, &share->memory, result, entry->output);
+    if (face->request.row && face->request.failed)
+        face->request.failed(face->request.self, memory_of(face, entry), result, entry->output);
 }
 
 static void take_error(struct cr_postgres_share *share, struct cr_postgres_entry *entry,
