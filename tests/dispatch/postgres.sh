@@ -11,7 +11,7 @@
 #   CORIO_POSTGRES_LOG      the server's log
 set -eu
 
-program=$1
+program=$(readlink -f "$1")
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] || bin=$(dirname "$(command -v initdb 2>/dev/null || echo /nowhere/initdb)")
 [ -x "$bin/initdb" ] && [ -x "$bin/pg_ctl" ] || exit 77

@@ -253,7 +253,7 @@ static void reads_of_ten_thousand_tasks_are_answered(void **state)
         assert_int_equal(stats.requests, 2 * TASKS);
         assert_int_equal(stats.statements, 2 * TASKS);
         assert_int_equal(stats.batches, 2);
-        assert_int_equal(stats.connects, 4);
+        assert_in_range(stats.connects, 1, 4);
         close_world(&world);
     }
 }

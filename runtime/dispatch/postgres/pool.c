@@ -68,15 +68,6 @@ static struct cr_postgres_share *next_share(struct cr_postgres_connection *conne
     return share;
 }
 
-static void run_share(struct cr_postgres_share *share)
-{
-    if (share->plan->face->exec)
-        cr_postgres_exec_share(share);
-    else
-        cr_postgres_query_share(share);
-    cr_postgres_end_share(share);
-}
-
 /* The next batch of an exec dispatcher may begin. */
 static void pass_turn(struct cr_postgres_face *face)
 {
@@ -89,7 +80,8 @@ static void pass_turn(struct cr_postgres_face *face)
     pthread_mutex_unlock(&database->lock);
 }
 
-/* A share may be gone, and its plan in use again, once it has ended. */
+/* The connection is passed on before the answers: whoever asks again at once finds it idle, and needs
+ * no other. Once a share has ended it may be gone, and its plan in use again. */
 static int work(void *arg, corio_batch *batch)
 {
     (void)batch;
@@ -97,10 +89,15 @@ static int work(void *arg, corio_batch *batch)
     struct cr_postgres_connection *connection = share->connection;
     while (share) {
         struct cr_postgres_face *face = share->plan->face;
-        run_share(share);
-        if (face->exec)
+        if (face->exec) {
+            cr_postgres_exec_share(share);
             pass_turn(face);
-        share = next_share(connection);
+        } else {
+            cr_postgres_query_share(share);
+        }
+        struct cr_postgres_share *next = next_share(connection);
+        cr_postgres_end_share(share);
+        share = next;
     }
     return CORIO_LATER;
 }
