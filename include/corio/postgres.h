@@ -56,7 +56,8 @@ typedef struct corio_postgres_options {
     unsigned connect_timeout_ms;   /* of one attempt; 0: 5,000 */
     unsigned statement_timeout_ms; /* the server ends a statement after this time; 0: never */
     /* A connection that has not finished its share of a batch after this time is closed, and the
-     * requests without a result get -ETIMEDOUT. The time begins when the share gets its connection;
+     * requests without a result get -ETIMEDOUT; the server may work on until it notices, or until
+     * statement_timeout_ms. The time begins when the share gets its connection;
      * to make that counts. 0: 30,000. */
     unsigned batch_timeout_ms;
     unsigned retries; /* times in a row that a batch is put off; 0: 10 (some 20 s); see above */
@@ -231,7 +232,7 @@ typedef struct corio_postgres_query {
  *
  * query: borrowed for the call; ret_dispatcher: borrowed, lives as long as the runtime. Suspends:
  * never. Thread: any, outside of runs of all runtimes that use the database. Errors: -EINVAL bad
- * argument, or SQL that does not prepare (corio_postgres_message); as corio_postgres_open and
+ * argument, or SQL that does not prepare (corio_postgres_message); -EBUSY a run uses the database; as corio_postgres_open and
  * corio_dispatcher_add. */
 CORIO_API int corio_postgres_add_query(corio_postgres *database, corio_runtime *runtime,
                                        const corio_postgres_query *query,

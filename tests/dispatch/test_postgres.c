@@ -223,8 +223,10 @@ static int read_twice(void *arg)
         int64_t key = (job->number + 17 * round) % ROWS + 1;
         struct answer answer = {0};
         int rc = corio_io(job->world->query, &key, &answer);
-        if (rc < 0)
+        if (rc < 0) {
+            corio_postgres_free(answer.memory); /* the words */
             return rc;
+        }
         if (!is_item(&answer, key))
             return -EBADMSG;
     }
@@ -887,11 +889,13 @@ static void a_lost_read_is_asked_again(void **state)
     static const char *const sql[] = {
         "SELECT k, v * die_once(), name FROM item WHERE k = $1",
         "SELECT k, v * conflict_once(), name FROM item WHERE k = $1",
+        "SELECT k, v * die_once(), name FROM item WHERE k = ANY($1)",
+        "SELECT k, v * conflict_once(), name FROM item WHERE k = ANY($1)",
     };
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
         struct world world;
         open_world(&world, 2);
-        corio_postgres_query query = query_of(sql[i]);
+        corio_postgres_query query = i < 2 ? query_of(sql[i]) : folded_query(sql[i]);
         add_query(&world, &query);
         run_many(&world, spawn_readers, &world);
         corio_postgres_stats stats = stats_of(world.query);
@@ -920,6 +924,27 @@ static void an_idle_connection_that_was_cut_costs_no_try(void **state)
     run_many(&world, read_one, &world);
     assert_int_equal(stats_of(world.query).put_off, 0);
     assert_int_equal(stats_of(world.query).connects, 2);
+    close_world(&world);
+}
+
+/* As when a pooler between the two gives us another session. */
+static void a_statement_that_is_gone_is_prepared_again(void **state)
+{
+    (void)state;
+    struct world world;
+    const corio_postgres_options options = {
+        .size = sizeof options, .conninfo = getenv("CORIO_POSTGRES"), .connections = 1};
+    open_world_with(&world, 1, &options);
+    corio_postgres_query query = query_of("SELECT k, v, name FROM item WHERE k = $1");
+    corio_postgres_exec exec = {.size = sizeof exec, .request = {.sql = {"DEALLOCATE ALL"}}};
+    add_query(&world, &query);
+    add_exec(&world, &exec);
+    run_many(&world, read_one, &world);
+    struct job job = {&world, 1};
+    assert_int_equal(corio_run(world.runtime, insert_one, &job), 0);
+    assert_int_equal(corio_run(world.runtime, read_one, &world), -EINVAL);
+    run_many(&world, read_one, &world);
+    assert_int_equal(stats_of(world.query).connects, 1);
     close_world(&world);
 }
 
@@ -1216,6 +1241,7 @@ int main(void)
         cmocka_unit_test(a_transaction_lost_before_its_commit_is_run_again),
         cmocka_unit_test(a_lost_read_is_asked_again),
         cmocka_unit_test(an_idle_connection_that_was_cut_costs_no_try),
+        cmocka_unit_test(a_statement_that_is_gone_is_prepared_again),
         cmocka_unit_test(a_server_that_stays_away_is_given_up),
         cmocka_unit_test(a_restart_loses_nothing_acknowledged),
         cmocka_unit_test(the_server_ends_a_statement_in_time),

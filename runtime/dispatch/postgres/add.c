@@ -48,7 +48,8 @@ static int add_statements(struct cr_postgres_face *face)
     static const Oid types[] = {0, TYPE_INT64_ARRAY, TYPE_TEXT_ARRAY};
     corio_postgres *database = face->database;
     const corio_postgres_request *request = &face->request;
-    int rc = 0, refused = 0;
+    int rc = database->idle_count > 0 ? 0 : -EBUSY;
+    int refused = 0;
     face->first_statement = database->statement_count;
     for (unsigned i = 0; rc == 0 && i < CORIO_POSTGRES_STATEMENTS && request->sql[i]; i++) {
         rc = add_statement(database, request->sql[i], types[face->fold]);

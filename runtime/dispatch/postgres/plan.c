@@ -404,7 +404,6 @@ static void count_share(const struct cr_postgres_share *share)
     pthread_mutex_unlock(&face->database->lock);
 }
 
-/* The requests come back after their delay at the earliest, so it is in time for them. */
 static void count_loss(struct cr_postgres_plan *plan)
 {
     atomic_uint *lost_in_row = &plan->face->lost_in_row;
@@ -413,39 +412,51 @@ static void count_loss(struct cr_postgres_plan *plan)
     atomic_store_explicit(lost_in_row, settled ? 0 : tries + 1, memory_order_relaxed);
 }
 
-static void answer_all(struct cr_postgres_plan *plan)
+/* Answers the requests of `count` shares, whose entries are these. */
+static void answer(struct cr_postgres_share *shares, unsigned count,
+                   struct cr_postgres_entry *entries, size_t entry_count)
 {
-    const struct put_off put_off = decide(plan->face);
-    hand_over_memory(plan->face, plan->entries, plan->entry_count, &put_off);
-    for (unsigned i = 0; i < plan->share_count; i++)
-        answer_share(&plan->shares[i], &put_off);
-    for (unsigned i = 0; i < plan->share_count; i++)
-        corio_batch_complete(plan->shares[i].batch);
-}
-
-static void answer_own(struct cr_postgres_share *share)
-{
-    struct cr_postgres_face *face = share->plan->face;
+    struct cr_postgres_face *face = shares->plan->face;
     const struct put_off put_off = decide(face);
-    hand_over_memory(face, share->entries, share->entry_count, &put_off);
-    answer_share(share, &put_off);
-    corio_batch_complete(share->batch);
+    hand_over_memory(face, entries, entry_count, &put_off);
+    for (unsigned i = 0; i < count; i++)
+        answer_share(&shares[i], &put_off);
 }
 
-/* With folding nothing can be answered before the last share has ended; without it, every share
- * answers its own. */
-void cr_postgres_end_share(struct cr_postgres_share *share)
+/* Without folding every share answers its own. The plan may be gone once it has counted itself out,
+ * so the batch is kept aside. */
+static void end_plain(struct cr_postgres_share *share)
 {
     struct cr_postgres_plan *plan = share->plan;
-    bool fold = plan->of_request != NULL;
-    count_share(share);
-    if (!fold)
-        answer_own(share);
+    corio_batch *batch = share->batch;
+    answer(share, 1, share->entries, share->entry_count);
+    /* [acq_rel plan.end] */
+    bool last = atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) == 1;
+    if (last) {
+        count_loss(plan);
+        give_back(plan);
+    }
+    corio_batch_complete(batch);
+}
+
+/* With folding nothing can be answered before the last share has ended. */
+static void end_folded(struct cr_postgres_plan *plan)
+{
     /* [acq_rel plan.end] */
     if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) != 1)
         return;
-    if (fold)
-        answer_all(plan);
+    answer(plan->shares, plan->share_count, plan->entries, plan->entry_count);
     count_loss(plan);
+    for (unsigned i = 0; i < plan->share_count; i++)
+        corio_batch_complete(plan->shares[i].batch);
     give_back(plan);
+}
+
+void cr_postgres_end_share(struct cr_postgres_share *share)
+{
+    count_share(share);
+    if (share->plan->of_request)
+        end_folded(share->plan);
+    else
+        end_plain(share);
 }
