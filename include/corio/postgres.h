@@ -240,6 +240,8 @@ CORIO_API int corio_postgres_add_query(corio_postgres *database, corio_runtime *
 
 /* An exec dispatcher. Set `size`, `request.sql` and the sizes; the rest may be zero.
  *
+ * Its statements must not begin or end transactions themselves.
+ *
  * A batch costs two round trips: BEGIN and all statements; then, if none failed, COMMIT. If one
  * failed and all_or_nothing is not set, the transaction is rolled back and all is run again with a
  * savepoint after each request, in one pipeline: about four statements per request instead of one,

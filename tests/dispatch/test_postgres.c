@@ -20,6 +20,7 @@
 enum { ROWS = 10000, TASKS = 10000, PAIRS_MOST = 16 };
 
 static const unsigned worker_counts[] = {1, 2, 8};
+static const unsigned connection_counts[] = {1, 4, 16};
 
 /* item(k, v, name) with v = 10 k, name = "item k", for k from 1 to ROWS; pair(k, v) is empty. The
  * sequence `calls` counts calls of counted(); die_once() ends its own session the first time. */
@@ -1076,7 +1077,10 @@ static void a_restart_loses_nothing_acknowledged(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct restart restart;
         memset(&restart, 0, sizeof restart);
-        open_world(&restart.world, worker_counts[i]);
+        const corio_postgres_options options = {.size = sizeof options,
+                                                .conninfo = getenv("CORIO_POSTGRES"),
+                                                .connections = connection_counts[i]};
+        open_world_with(&restart.world, worker_counts[i], &options);
         pthread_mutex_init(&restart.lock, NULL);
         pthread_cond_init(&restart.enough, NULL);
         restart.fate = calloc(WRITERS, WRITES);
