@@ -1132,7 +1132,7 @@ static void the_server_ends_a_statement_in_time(void **state)
     const corio_postgres_options options = {.size = sizeof options,
                                             .conninfo = getenv("CORIO_POSTGRES"),
                                             .connections = 1,
-                                            .statement_timeout_ms = 50};
+                                            .statement_timeout_ms = 500};
     open_world_with(&world, 1, &options);
     corio_postgres_query query = query_of("SELECT 1, 1, 'slept' FROM pg_sleep($1::bigint)");
     add_query(&world, &query);
@@ -1148,7 +1148,7 @@ static void a_silent_server_is_left_in_time(void **state)
     const corio_postgres_options options = {.size = sizeof options,
                                             .conninfo = getenv("CORIO_POSTGRES"),
                                             .connections = 1,
-                                            .batch_timeout_ms = 200};
+                                            .batch_timeout_ms = 2000};
     open_world_with(&world, 1, &options);
     corio_postgres_query query = query_of("SELECT 1, 1, 'slept' FROM pg_sleep($1::bigint)");
     corio_postgres_exec exec = exec_of("SELECT pg_sleep($1), $2::bigint");
