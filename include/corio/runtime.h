@@ -50,6 +50,11 @@ typedef struct corio_options {
     const char *batch_log;
     /* CORIO_TRACE; a file that gets a trace in Chrome's JSON format (trace.h); NULL: none. */
     const char *trace;
+    /* CORIO_SIM_SEED; not 0: simulation. Everything runs on the calling thread; the seed decides who
+     * runs next, who is preempted, in which order submitted slices complete and what time it is, the
+     * same in each run with the same seed (slices must come from corio_batch_submit, not from
+     * threads of the program; corio_go, locks and the like may suspend). 0: a real run. */
+    uint64_t sim_seed;
     /* Told of deadlocks and exhausted limits, in a text of several lines, by a worker between
      * phases. NULL: the text is kept for corio_runtime_report only. report_self is the first
      * argument. */
@@ -59,7 +64,7 @@ typedef struct corio_options {
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, NULL            \
+        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, 0, NULL, NULL         \
     }
 
 /* How stacks are guarded against overflow. */

@@ -268,7 +268,7 @@ int corio_batch_retry(corio_batch *batch, size_t i, uint64_t delay_ns)
     request->reserved_state = CR_REQUEST_RETRY;
     batch->answered++;
     batch->retries++;
-    uint64_t now = delay_ns > 0 ? cr_now_ns() : 0;
+    uint64_t now = delay_ns > 0 ? cr_sched_now(batch->dispatcher->io->sched) : 0;
     request->reserved_due_ns = delay_ns == 0               ? 0
                                : delay_ns < CR_NEVER - now ? now + delay_ns
                                                            : CR_NEVER - 1;
@@ -407,7 +407,12 @@ int corio_batch_submit(corio_batch *batch, corio_batch_fn *fn, void *arg)
         return CORIO_ECOMPLETED;
     batch->job = fn;
     batch->job_arg = arg;
-    int rc = cr_threads_submit(&batch->dispatcher->io->threads, batch);
+    cr_io *io = batch->dispatcher->io;
+    int rc = 0;
+    if (cr_simulated(io->sched))
+        cr_sim_submit(&io->sched->sim, batch);
+    else
+        rc = cr_threads_submit(&io->threads, batch);
     if (rc != 0)
         cr_store_32(&batch->state, held);
     return rc;

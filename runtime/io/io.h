@@ -224,6 +224,10 @@ void cr_batch_returned(corio_batch *batch, uint32_t held, int rc);
 size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count);
 void cr_storage_release(cr_io *io, cr_storage *storage);
 
+/* In a simulation: instead of the I/O threads. */
+void cr_sim_submit(cr_sim *sim, corio_batch *batch);
+bool cr_sim_run_a_job(cr_sim *sim); /* any one; false: there is none */
+
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher);
 

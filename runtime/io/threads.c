@@ -24,15 +24,40 @@ static corio_batch *next_job(cr_threads *threads)
     return batch;
 }
 
+static void run_job(corio_batch *batch)
+{
+    uint32_t held = cr_batch_hold(batch); /* the job's own now */
+    cr_batch_returned(batch, held, batch->job(batch->job_arg, batch));
+}
+
 static void *thread_main(void *arg)
 {
     cr_threads *threads = arg;
     corio_batch *batch;
-    while ((batch = next_job(threads)) != NULL) {
-        uint32_t held = cr_batch_hold(batch); /* the job's own now */
-        cr_batch_returned(batch, held, batch->job(batch->job_arg, batch));
-    }
+    while ((batch = next_job(threads)) != NULL)
+        run_job(batch);
     return NULL;
+}
+
+void cr_sim_submit(cr_sim *sim, corio_batch *batch)
+{
+    batch->next = sim->jobs;
+    sim->jobs = batch;
+    sim->job_count++;
+}
+
+bool cr_sim_run_a_job(cr_sim *sim)
+{
+    corio_batch **at = &sim->jobs;
+    if (sim->job_count == 0)
+        return false;
+    for (uint64_t place = cr_sim_draw(sim, sim->job_count); place > 0; place--)
+        at = &(*at)->next;
+    corio_batch *batch = *at;
+    *at = batch->next;
+    sim->job_count--;
+    run_job(batch);
+    return true;
 }
 
 static int start_thread_locked(cr_threads *threads)

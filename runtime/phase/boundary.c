@@ -100,6 +100,27 @@ static bool refuse_starved(corio_runtime *runtime, cr_worker *leader)
 
 /* -- Waiting -- */
 
+/* In a simulation: lets something happen. False: only threads of the program could. */
+static bool simulate(cr_sched *sched)
+{
+    uint64_t next = cr_timers_next(&sched->timers);
+    if (sched->sim.job_count > 0 && (next == CR_NEVER || cr_sim_draw(&sched->sim, 4) != 0))
+        return cr_sim_run_a_job(&sched->sim);
+    if (next == CR_NEVER)
+        return false;
+    cr_sim_jump(&sched->sim, next);
+    return true;
+}
+
+/* `seen`: the event's value when there was nothing yet. */
+static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
+{
+    cr_sched *sched = &runtime->sched;
+    if (cr_simulated(sched) && simulate(sched))
+        return;
+    cr_event_wait(&runtime->io.replied, seen, cr_timers_next(&sched->timers));
+}
+
 /* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
 static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
 {
@@ -108,7 +129,7 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
     cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
     if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
         !cr_io_queued(io))
-        cr_event_wait(&io->replied, seen, cr_timers_next(&runtime->sched.timers));
+        sleep_until_something(runtime, seen);
     cr_io_take_replies(io, leader);
     cr_apply_changes(runtime, leader);
 }
@@ -128,7 +149,7 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
         uint32_t seen = cr_event_value(&io->replied);
         cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
         if (cr_load_ptr((void *const *)&io->replies) == NULL)
-            cr_event_wait(&io->replied, seen, cr_timers_next(&runtime->sched.timers));
+            sleep_until_something(runtime, seen);
         cr_io_take_replies(io, leader);
         cr_io_dispatch(io, leader); /* max_in_flight may have kept some back */
     }

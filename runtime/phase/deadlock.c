@@ -94,6 +94,9 @@ static void report(search *found)
     fprintf(found->text,
             "corio: deadlock in phase %llu: nothing can run and nothing is in flight\n",
             (unsigned long long)runtime->sched.phase);
+    if (cr_simulated(&runtime->sched))
+        fprintf(found->text, "  in a simulation: CORIO_SIM_SEED=%llu\n",
+                (unsigned long long)runtime->sched.sim.seed);
     cr_stack_pool_each_parked(&runtime->sched.pool, describe, found);
     if (found->parked > most_lines)
         fprintf(found->text, "  and %zu more\n", found->parked - most_lines);

@@ -66,6 +66,7 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     uint64_t workers = resolved.workers, stack_bytes = resolved.stack_bytes;
     uint64_t max_stacks = resolved.max_stacks, io_permits = resolved.io_permits;
     if (number_from("CORIO_WORKERS", &workers) != 0 ||
+        number_from("CORIO_SIM_SEED", &resolved.sim_seed) != 0 ||
         number_from("CORIO_STACK_BYTES", &stack_bytes) != 0 ||
         number_from("CORIO_MAX_STACKS", &max_stacks) != 0 ||
         number_from("CORIO_IO_PERMITS", &io_permits) != 0 ||
@@ -75,6 +76,8 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     resolved.workers = workers != 0 ? (unsigned)workers : cr_default_workers();
     if (resolved.workers > most_workers)
         resolved.workers = most_workers;
+    if (resolved.sim_seed != 0)
+        resolved.workers = 1;
     resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack;
     resolved.max_stacks = (size_t)max_stacks;
     resolved.io_permits = io_permits != 0 ? (unsigned)io_permits : 128;

@@ -49,6 +49,7 @@ static int open_parts(corio_runtime *runtime)
     if (rc != 0)
         return rc;
     runtime->sched.owner = runtime;
+    cr_sim_init(&runtime->sched.sim, options->sim_seed);
     runtime->sched.boundary = cr_boundary;
     rc = cr_io_init(&runtime->io, &runtime->sched, options->io_permits);
     if (rc != 0) {
@@ -125,6 +126,7 @@ static void forget_last_run(corio_runtime *runtime)
     runtime->sched.phase = 0;
     runtime->io.handled = 0;
     cr_cancel_new_run(&runtime->sched.cancel);
+    cr_sim_init(&runtime->sched.sim, runtime->options.sim_seed);
     cr_stack_pool_new_run(&runtime->sched.pool);
 }
 

@@ -60,7 +60,7 @@ static void fire_timers(cr_sched *sched, cr_worker *leader)
     cr_timer *timer;
     if (cr_timers_next(&sched->timers) == CR_NEVER)
         return;
-    while ((timer = cr_timers_take_due(&sched->timers, cr_now_ns())) != NULL)
+    while ((timer = cr_timers_take_due(&sched->timers, cr_sched_now(sched))) != NULL)
         timer->fire(leader, timer);
 }
 

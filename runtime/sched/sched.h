@@ -34,11 +34,13 @@
 #ifndef CR_SCHED_SCHED_H
 #define CR_SCHED_SCHED_H
 
+#include "runtime/base/clock.h"
 #include "runtime/base/event.h"
 #include "runtime/base/timer.h"
 #include "runtime/observe/trace.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
+#include "runtime/sched/sim.h"
 #include "runtime/stack/pool.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/failure.h"
@@ -102,6 +104,7 @@ struct cr_sched {
     bool (*boundary)(void *owner, cr_worker *leader);
     cr_stack_pool pool;
     uint64_t phase; /* written at the boundary */
+    cr_sim sim;     /* seed 0: none */
     cr_cancel cancel;
     cr_timers timers;
     corio_waiters held; /* tasks at full windows: looked at by the boundary */
@@ -126,6 +129,27 @@ struct cr_sched {
  * thread-local address across a suspension: read it again after every point that may suspend. */
 cr_worker *cr_worker_self(void);
 void cr_worker_set_self(cr_worker *worker);
+
+static inline bool cr_simulated(const cr_sched *sched)
+{
+    return CR_UNLIKELY(sched->sim.seed != 0);
+}
+
+/* The clock of the runtime. */
+static inline uint64_t cr_sched_now(cr_sched *sched)
+{
+    return cr_simulated(sched) ? cr_sim_now(&sched->sim) : cr_now_ns();
+}
+
+/* Where a real run could go on with something else, on this worker or another. The worker must be
+ * read again. */
+static inline cr_worker *cr_preemption_point(cr_worker *worker)
+{
+    if (!cr_simulated(worker->sched))
+        return worker;
+    cr_sim_preempt(worker);
+    return cr_worker_self();
+}
 
 /* -- Starting and stopping (start.c) -- */
 

@@ -22,9 +22,11 @@
 /* -- Waiting -- */
 
 /* The newest item of the worker is a closure of this scope, and there is stack for it. */
-static bool may_inline(const cr_worker *worker, const cr_scope *scope)
+static bool may_inline(cr_worker *worker, const cr_scope *scope)
 {
     const cr_item *top = cr_deque_peek_owner(&worker->deque);
+    if (cr_simulated(worker->sched) && cr_sim_draw(&worker->sched->sim, 2) == 0)
+        return false; /* as if it had been stolen */
     return top != NULL && top->scope == scope && top->fn != NULL &&
            (char *)__builtin_frame_address(0) > worker->inline_limit;
 }
@@ -317,7 +319,7 @@ int corio_cancelled(void)
     if (task == NULL)
         return -EPERM;
     uint64_t deadline = cr_task_deadline(task);
-    if (deadline != CR_NEVER && cr_now_ns() >= deadline)
+    if (deadline != CR_NEVER && cr_sched_now(worker->sched) >= deadline)
         return -ETIMEDOUT;
     bool cancelled = cr_task_cancelled(&worker->sched->cancel, task) != CR_NOT_CANCELLED;
     return cancelled ? -ECANCELED : 0;
@@ -359,5 +361,6 @@ uint64_t corio_deadline(void)
 
 uint64_t corio_now_ns(void)
 {
-    return cr_now_ns();
+    cr_worker *worker = cr_worker_self();
+    return worker != NULL ? cr_sched_now(worker->sched) : cr_now_ns();
 }

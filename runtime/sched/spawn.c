@@ -203,6 +203,7 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     scope->window_used++;
     cr_deque_publish_owner(&worker->deque);
     cr_pushed(worker);
+    (void)cr_preemption_point(worker);
     return 0;
 }
 
@@ -281,7 +282,7 @@ static int start_with(void *arg)
         cr_free(arg);
         return -ENOMEM;
     }
-    if (given->deadline_ns != 0 && cr_now_ns() >= given->deadline_ns)
+    if (given->deadline_ns != 0 && corio_now_ns() >= given->deadline_ns)
         return -ETIMEDOUT;
     int rc = given->deadline_ns != 0 ? corio_set_deadline(given->deadline_ns) : 0;
     if (rc == 0 && given->key != NULL)

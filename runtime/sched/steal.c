@@ -28,13 +28,16 @@ static cr_park *take_resume(cr_worker *worker)
 
 cr_park *cr_next_resume(cr_worker *worker)
 {
-    if (!cr_deque_is_empty_owner(&worker->deque) || CR_UNLIKELY(worker->overflow != NULL))
+    if (!cr_deque_is_empty_owner(&worker->deque) || CR_UNLIKELY(worker->overflow != NULL) ||
+        cr_simulated(worker->sched))
         return NULL;
     return take_resume(worker);
 }
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item)
 {
+    if (cr_simulated(worker->sched) && worker->overflow == NULL)
+        return cr_sim_next(worker, ret_item);
     const cr_item *item = cr_deque_take_owner(&worker->deque);
     if (item != NULL) {
         *ret_item = *item;

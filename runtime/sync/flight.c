@@ -235,6 +235,7 @@ int corio_do(corio_flight *flight, const void *key, size_t key_bytes, corio_flig
     corio_task *task = corio_self();
     if (task == NULL)
         return -EPERM;
+    worker = cr_preemption_point(worker);
     if (flight == NULL || fn == NULL || (key == NULL && key_bytes > 0) ||
         (value == NULL && flight->value_bytes > 0))
         return -EINVAL;

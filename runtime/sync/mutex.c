@@ -107,6 +107,8 @@ int corio_mutex_try_lock(corio_mutex *mutex)
 int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
 {
     cr_worker *worker = cr_worker_self();
+    if (worker != NULL && worker->task != NULL)
+        worker = cr_preemption_point(worker);
     int rc = try_lock(worker, mutex);
     if (rc != -EBUSY)
         return rc;
@@ -135,6 +137,7 @@ static void hand_over(cr_worker *worker, corio_mutex *mutex)
                         cr_waiters_first(queue) != NULL ? word | waiting_bit : word);
     cr_waiters_unlock(queue);
     cr_make_runnable(worker, &next->park);
+    (void)cr_preemption_point(worker);
 }
 
 int corio_mutex_unlock(corio_mutex *mutex)

@@ -39,7 +39,7 @@ int corio_sleep_until(uint64_t deadline_ns)
     if (worker == NULL || worker->task == NULL)
         return -EPERM;
     int rc = cr_check_cancelled(worker);
-    if (rc != 0 || deadline_ns <= cr_now_ns())
+    if (rc != 0 || deadline_ns <= cr_sched_now(worker->sched))
         return rc;
     sleeper sleeping = {.park.reason = &sleeps, .timer.fire = wake_up};
     rc = cr_timers_arm(&worker->sched->timers, &sleeping.timer, deadline_ns);
@@ -53,6 +53,6 @@ int corio_sleep(uint64_t duration_ns)
 {
     if (corio_self() == NULL)
         return -EPERM;
-    uint64_t now = cr_now_ns();
+    uint64_t now = corio_now_ns();
     return corio_sleep_until(duration_ns < CR_NEVER - now ? now + duration_ns : CR_NEVER - 1);
 }

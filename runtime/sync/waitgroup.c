@@ -61,6 +61,7 @@ int corio_waitgroup_add(corio_waitgroup *group, int64_t delta)
         cr_make_runnable(worker, &woken->park);
         woken = next;
     }
+    (void)cr_preemption_point(worker);
     return rc;
 }
 

@@ -11,7 +11,11 @@
  *   - a shared result is one that somebody has just made
  *   - after the run nothing is left: no key in flight, no mutex held, no stack in use
  *
+ * In a simulation the same seed gives the same run, so the results are checked as well: every
+ * eighth is run twice.
+ *
  * Usage: stress_torture [factor] [seed [workers]]
+ *        stress_torture simulate [seed [count]]
  * With a seed only that one is run (workers: 1), again and again with a factor.
  */
 #include "stress.h"
@@ -37,6 +41,14 @@ static unsigned made[key_count];
 static uint64_t all_started, failed_runs;
 static const char key;
 static corio_canceller canceller;
+static uint64_t simulated, history; /* what has happened: in a simulation, a matter of the seed */
+
+/* Notes something that is up to timing in a real run. */
+static void happened(uint64_t what)
+{
+    if (simulated != 0)
+        history = mix(history ^ what);
+}
 
 #define COUNT(counter) __atomic_add_fetch(&(counter), 1, __ATOMIC_RELAXED)
 #define VALUE(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
@@ -71,6 +83,8 @@ static int answer(void *self, corio_batch *batch)
 static int answer_oddly(void *self, corio_batch *batch)
 {
     (void)self;
+    if (simulated % 4 == 1 && corio_batch_phase(batch) == simulated % 7)
+        corio_canceller_cancel(&canceller, -EINTR);
     for (size_t i = 0; i < corio_batch_len(batch); i++) {
         uint64_t chance =
             mix(*(const uint64_t *)corio_batch_input(batch, i) + corio_batch_phase(batch));
@@ -290,12 +304,14 @@ static int task(void *arg)
     seed mine = *(seed *)arg;
     bool held = false;
     COUNT(started);
+    happened(mine.state);
     CHECK(corio_defer(count_end, NULL) == 0);
     if (corio_local_get(&key) != NULL)
         CHECK(corio_local_get(&key) == &key);
     int rc = 0;
     for (uint64_t left = next(&mine) % 12; rc == 0 && left > 0; left--) {
         rc = step(&mine, &held);
+        happened(mine.state + (uint64_t)rc);
         if (next(&mine) % 2 && rc != -ECANCELED)
             rc = 0; /* handled */
     }
@@ -342,6 +358,7 @@ static void create(unsigned workers, bool strict)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     options.workers = workers;
+    options.sim_seed = simulated;
     options.io_permits = 3;
     options.wait_mode = strict ? CORIO_WAIT_STRICT : CORIO_WAIT_STREAMING;
     CHECK(corio_runtime_create(&options, &runtime) == 0);
@@ -356,12 +373,14 @@ static void run_seed(uint64_t number)
 {
     seed first = {mix(number), most_depth};
     corio_run_options options = {.size = sizeof options, .name = "torture"};
-    bool from_outside = number % 4 == 0;
+    bool from_outside = number % 4 == 0 && simulated == 0;
     pthread_t thread;
     started = ended = cleanups_due = cleanups_run = 0;
     memset(&canceller, 0, sizeof canceller);
-    if (number % 5 == 0)
-        options.deadline_ns = corio_now_ns() + mix(number) % 3000000;
+    options.canceller = simulated != 0 ? &canceller : NULL;
+    if (number % 5 == 0) /* the clock of a simulation begins at a second */
+        options.deadline_ns =
+            (simulated != 0 ? 1000000000 : corio_now_ns()) + mix(number) % 3000000;
     if (from_outside) {
         options.canceller = &canceller;
         CHECK(pthread_create(&thread, NULL, cancel_somewhen,
@@ -399,6 +418,34 @@ static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t co
     CHECK(corio_runtime_destroy(runtime) == 0);
 }
 
+/* A whole life of a runtime in a simulation; what happened in it. */
+static uint64_t simulate_once(uint64_t number)
+{
+    static char fact[120];
+    snprintf(fact, sizeof fact, "seed %llu (replay: stress_torture simulate %llu)",
+             (unsigned long long)number, (unsigned long long)number);
+    stress_fact = fact;
+    alarm(watchdog_seconds);
+    simulated = history = number;
+    create(1, number % 2);
+    memset(made, 0, sizeof made);
+    run_seed(number);
+    CHECK(corio_flight_destroy(flight) == 0);
+    CHECK(corio_runtime_destroy(runtime) == 0);
+    return history;
+}
+
+static void simulate_seeds(uint64_t first, uint64_t count)
+{
+    for (uint64_t number = first; number < first + count; number++) {
+        uint64_t once = simulate_once(number);
+        if (number % 8 == 0 || count == 1)
+            CHECK(simulate_once(number) == once);
+    }
+    printf("%llu seeds, %llu tasks, %llu runs failed as they should\n", (unsigned long long)count,
+           (unsigned long long)all_started, (unsigned long long)failed_runs);
+}
+
 static void torture_on(unsigned workers)
 {
     uint64_t count = 60 * stress_factor;
@@ -424,6 +471,12 @@ static void eight_workers(void)
 int main(int argc, char **argv)
 {
     stress_begin(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "simulate") == 0) {
+        uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+        uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : argc > 2 ? 1 : 10000;
+        simulate_seeds(first, count);
+        return stress_end();
+    }
     if (argc > 2) {
         unsigned workers = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
         for (unsigned long i = 0; i < stress_factor; i++)
