@@ -40,6 +40,26 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Wall time and processor time since some moment. */
+struct stopwatch {
+    int64_t wall_ns;
+    int64_t processor_ns;
+};
+
+static struct stopwatch stopwatch_begin(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (struct stopwatch){now_ns(), (int64_t)used.tv_sec * 1000000000 + used.tv_nsec};
+}
+
+static void stopwatch_end(struct stopwatch since, struct audit_figures *figures)
+{
+    struct stopwatch now = stopwatch_begin();
+    figures->wall_s = (double)(now.wall_ns - since.wall_ns) * 1e-9;
+    figures->processor_s = (double)(now.processor_ns - since.processor_ns) * 1e-9;
+}
+
 static int no_memory(struct audit *audit)
 {
     return failure_set(audit->failure, EXIT_OTHER, "no memory");
@@ -302,7 +322,7 @@ static int run_corio(struct audit *audit)
     rc = add_edges(audit, runtime, &step.edges);
     if (rc < 0)
         failure_of_database(audit->failure, rc, audit->store, audit->options.path);
-    int64_t begin = now_ns();
+    struct stopwatch stopwatch = stopwatch_begin();
     if (rc == 0)
         rc = run_step(audit, runtime, &step);
     if (rc == 0)
@@ -311,7 +331,7 @@ static int run_corio(struct audit *audit)
     step.count = (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK;
     if (rc == 0)
         rc = run_step(audit, runtime, &step);
-    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    stopwatch_end(stopwatch, &audit->figures);
     if (rc == 0)
         take_figures(audit, runtime, step.edges);
     corio_runtime_destroy(runtime);
@@ -326,14 +346,14 @@ static int run_threads(struct audit *audit)
     int rc = threads_create(audit, &threads);
     if (rc < 0)
         return rc;
-    int64_t begin = now_ns();
+    struct stopwatch stopwatch = stopwatch_begin();
     rc = threads_run(threads, walk_root, audit->root_count);
     if (rc == 0)
         rc = list_reached(audit);
     if (rc == 0)
         rc = threads_run(threads, keep_chunk,
                          (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK);
-    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    stopwatch_end(stopwatch, &audit->figures);
     audit->figures.workers = audit->options.threads;
     audit->figures.statements = threads_statements(threads);
     audit->figures.unique = audit->figures.statements;

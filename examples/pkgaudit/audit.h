@@ -70,6 +70,7 @@ struct audit_figures {
     double cpu_s; /* of the wall time: with tasks running */
     double io_s;  /* of the wall time: between the end of all tasks' work and their resume */
     double wall_s;
+    double processor_s; /* processor time that all threads used in it */
 };
 
 struct audit {
