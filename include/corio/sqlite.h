@@ -116,15 +116,15 @@ typedef struct corio_sqlite_query {
     int (*row)(void *self, corio_sqlite_memory *memory, sqlite3_stmt *statement, void *output);
     /* Tells which requests are equal: those whose keys are. Returns the key, borrowed from the
      * input, and its length. NULL: the whole input (wrong where an input holds pointers or
-     * padding). Thread: the dispatching one. */
+     * padding). Thread: the dispatching one, and those of tasks that call corio_sqlite_recall. */
     const void *(*key)(void *self, const void *input, size_t *ret_bytes);
     void *self; /* first argument of the three; borrowed until the runtime's end */
     /* For comparisons: every request by itself, equal ones too, one after the other on one
      * connection, without a read transaction around them. */
     bool singly;
-    /* Keep answers for later batches, in up to about this much memory; 0: keep none. They are
-     * dropped when another connection has changed the database (PRAGMA data_version, looked up
-     * once per batch). */
+    /* Keep answers for later batches and for corio_sqlite_recall, in up to about this much memory;
+     * 0, or singly: keep none. They are dropped when another connection has changed the database
+     * (PRAGMA data_version, looked up before and after each batch). */
     size_t remember_bytes;
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options */
@@ -138,6 +138,24 @@ typedef struct corio_sqlite_query {
 CORIO_API int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
                                      const corio_sqlite_query *query,
                                      corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
+
+/* corio_sqlite_recall: answers a request from what the dispatcher remembers, without suspending.
+ * For tasks that ask much that others have asked before: what is there costs a look into a table,
+ * and only the rest is worth a batch.
+ *
+ *     if (corio_sqlite_recall(edges, &key, &answer) != 0)
+ *         rc = corio_io(edges, &key, &answer);
+ *
+ * What it finds is as fresh as the dispatcher's last batch, and so at least as fresh as the last
+ * answer that this task got from it; a change of the database by another process since that batch
+ * is not noticed before the next one. After a commit of an exec dispatcher of the same corio_sqlite
+ * nothing is found until the query dispatcher's next batch. In a phase everything is found that
+ * batches of earlier phases have read (with CORIO_WAIT_STRICT: that, and nothing else).
+ *
+ * input, output: as for corio_io; what the output points to is valid until the task next suspends.
+ * Returns 0 if it is answered. Suspends: never. Thread: a task of the dispatcher's runtime.
+ * Errors: -ENOENT it is not remembered; -EINVAL not a query dispatcher, or no input. */
+CORIO_API int corio_sqlite_recall(corio_dispatcher *dispatcher, const void *input, void *output);
 
 /* Most statements of an exec dispatcher. */
 #define CORIO_SQLITE_STATEMENTS 8

@@ -18,6 +18,7 @@
 #include <corio/sqlite.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define CR_SQLITE_READERS_MAX 64
 
@@ -54,6 +55,8 @@ struct corio_sqlite {
     pthread_cond_t reader_back;
     struct cr_sqlite_connection *idle[CR_SQLITE_READERS_MAX]; /* readers nobody uses */
     unsigned idle_count;
+    atomic_uint_fast64_t
+        changes;  /* commits of the writer, and changes by others that were noticed */
     bool writing; /* some thread works on the writer and will look at the turns when it is done */
     struct cr_sqlite_turn *first_turn;
     struct cr_sqlite_turn **last_turn;

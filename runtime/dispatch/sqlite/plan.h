@@ -28,12 +28,20 @@
 
 struct query;
 
+/* One answer, in one piece: the output, and behind it the key (if it is to be remembered). It is
+ * what requests are answered from, now and later: nothing is copied to remember it. */
+struct answer {
+    uint64_t hash;
+    size_t key_bytes;
+    char output[]; /* aligned to 16 */
+};
+
 struct entry {
-    const void *key; /* borrowed from the first request that has it, or in shares[0].memory */
+    const void *key; /* borrowed from the first request that has it */
     size_t key_bytes;
     uint64_t hash;
     const void *input;
-    void *output; /* filled if status is 0 */
+    struct answer *answer; /* filled if status is 0 */
     int status;
 };
 
@@ -56,13 +64,10 @@ struct plan {
     uint32_t *slots; /* open addressing: entry + 1, 0 is free */
     size_t slot_count;
     size_t capacity; /* requests that the arrays above have room for */
-    char *outputs;   /* of asked entries, in the order of `asked` */
-    size_t outputs_bytes;
     struct share shares[CR_SQLITE_READERS_MAX];
     unsigned share_count;
 
     atomic_size_t claimed;    /* entries of `asked` taken by shares */
-    atomic_size_t read;       /* entries of `asked` that are whole */
     atomic_uint unfinished;   /* shares that still read */
     atomic_bool busy;         /* an entry found the database locked */
     unsigned tries;           /* batches put off in a row before this one */
@@ -71,22 +76,29 @@ struct plan {
     uint64_t done_generation; /* valid if done */
 };
 
-/* Answers kept for later batches. Used by dispatch functions only, so without a lock. */
-struct recalled {
-    uint64_t hash;
-    const void *key; /* NULL: free */
-    size_t key_bytes;
-    void *output;
+/* Answers kept for later, by hash: open addressing. Slots are filled while others look into them,
+ * and never changed; a larger table takes the place of a full one. */
+struct slot {
+    uint64_t hash; /* valid if there is an answer */
+    _Atomic(struct answer *) answer;
+};
+
+struct table {
+    struct table *next; /* of those replaced */
+    size_t slot_count;
+    struct slot slots[];
 };
 
 struct recall {
-    struct recalled *slots;
-    size_t slot_count;
+    pthread_mutex_t lock;          /* for all but looking up */
+    _Atomic(struct table *) table; /* NULL: nothing is remembered */
+    struct table *replaced;        /* tasks may look into them until the next dispatch */
     size_t count;
-    corio_sqlite_memory memory;  /* keys, outputs and what they point to */
+    corio_sqlite_memory memory;  /* answers and what they point to */
     corio_sqlite_memory retired; /* dropped, but tasks may still look at it */
     uint64_t retired_generation; /* no plan was in flight at this one; 0: not seen yet */
     uint64_t data_version;
+    uint64_t changes;                  /* the database's count when data_version was asked for */
     struct cr_sqlite_connection watch; /* asks for the data version */
     sqlite3_stmt *ask_version;
 };
@@ -104,6 +116,7 @@ struct query {
 };
 
 /* plan.c */
+struct entry cr_sqlite_entry(const struct query *query, const void *input);
 int cr_sqlite_plan_reserve(struct plan *plan, size_t requests);
 /* Sorts the batch's requests into entries, and these into recalled and asked ones. */
 int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch);
@@ -116,8 +129,11 @@ void cr_sqlite_recall_fini(struct query *query);
 /* Drops everything if the database has changed or the memory is used up. in_flight: plans not
  * done. */
 void cr_sqlite_recall_check(struct query *query, size_t in_flight);
-void *cr_sqlite_recall_find(const struct recall *recall, const struct entry *entry);
-/* Takes over the answers of a plan that is done, before its memory is reused. */
+struct answer *cr_sqlite_recall_find(const struct query *query, const struct entry *entry);
+/* Takes over the answers of a plan that is read, and the memory behind them. */
 void cr_sqlite_recall_keep(struct query *query, struct plan *plan);
+/* Room for the answer to an entry, its output zero. NULL: no memory. */
+struct answer *cr_sqlite_answer_create(const struct query *query, corio_sqlite_memory *memory,
+                                       const struct entry *entry);
 
 #endif

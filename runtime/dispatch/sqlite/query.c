@@ -13,8 +13,7 @@
  * I/O thread costs more than to ask them.
  *
  * Edges
- *   plan.end    a share's entries and its last look at the plan -> the last share, which answers with them
- *   plan.read   an entry's answer -> the next dispatch, which remembers it
+ *   plan.end    a share's entries and its last look at the plan -> the last share, which remembers them and answers
  */
 #include "plan.h"
 
@@ -23,9 +22,20 @@
 #include <string.h>
 
 enum {
-    CLAIM = 16,         /* entries that a share takes at a time */
+    CLAIM = 4,          /* entries that a share takes at a time */
     ASKED_A_SHARE = 32, /* fewest keys worth another reader */
+    SPIN_ROUNDS = 1000, /* 20 to 40 us: about what a wake-up costs */
 };
+
+/* In a loop that waits: leaves the core's means to whoever shares it. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 static const uint64_t busy_delay_ns = 5000000;
 
@@ -40,7 +50,7 @@ static int step_rows(struct query *query, sqlite3_stmt *statement, corio_sqlite_
         result = sqlite3_step(statement);
         if (result != SQLITE_ROW)
             break;
-        rc = query->options.row(query->options.self, memory, statement, entry->output);
+        rc = query->options.row(query->options.self, memory, statement, entry->answer->output);
     }
     *ret_result = result;
     return rc < 0 ? rc : 0;
@@ -52,8 +62,11 @@ static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sq
     struct query *query = plan->query;
     sqlite3_stmt *statement = query->statements[reader->number];
     int result = SQLITE_OK;
-    if (query->options.output_bytes > 0)
-        memset(entry->output, 0, query->options.output_bytes);
+    entry->answer = cr_sqlite_answer_create(query, memory, entry);
+    if (!entry->answer) {
+        entry->status = -ENOMEM;
+        return;
+    }
     int rc = query->options.bind(query->options.self, statement, entry->input);
     if (rc == 0)
         rc = step_rows(query, statement, memory, entry, &result);
@@ -61,19 +74,15 @@ static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sq
         rc = cr_sqlite_failed(query->face.database, reader, result);
     sqlite3_reset(statement);
     if (rc == -EBUSY)
-        atomic_store_explicit(&plan->busy, true, memory_order_relaxed); /* read after plan.read */
+        atomic_store_explicit(&plan->busy, true, memory_order_relaxed); /* read after plan.end */
     entry->status = rc < 0 ? rc : 0;
 }
 
 static void ask_range(struct plan *plan, struct cr_sqlite_connection *reader,
                       corio_sqlite_memory *memory, size_t first, size_t last)
 {
-    size_t output_bytes = plan->query->options.output_bytes;
-    for (size_t i = first; i < last; i++) {
-        struct entry *entry = &plan->entries[plan->asked[i]];
-        entry->output = plan->outputs + i * output_bytes;
-        ask(plan, reader, memory, entry);
-    }
+    for (size_t i = first; i < last; i++)
+        ask(plan, reader, memory, &plan->entries[plan->asked[i]]);
 }
 
 /* Claims and asks until nothing is left. One read transaction spares each statement its own lock
@@ -91,8 +100,6 @@ static void read_share(struct plan *plan, struct share *share)
             break;
         size_t last = first + CLAIM < plan->asked_count ? first + CLAIM : plan->asked_count;
         ask_range(plan, reader, &share->memory, first, last);
-        /* [release plan.read] these entries are whole */
-        atomic_fetch_add_explicit(&plan->read, last - first, memory_order_release);
     }
     if (together)
         cr_sqlite_finish(reader->commit);
@@ -109,7 +116,7 @@ static void answer_share(struct plan *plan, struct share *share, bool put_off, u
         const struct entry *entry = &plan->entries[plan->of_request[share->first + i]];
         if (entry->status == 0) {
             if (output_bytes > 0)
-                memcpy(corio_batch_output(batch, i), entry->output, output_bytes);
+                memcpy(corio_batch_output(batch, i), entry->answer->output, output_bytes);
             corio_batch_respond(batch, i);
         } else if (entry->status == -EBUSY && put_off) {
             corio_batch_retry(batch, i, busy_delay_ns << tries);
@@ -130,7 +137,8 @@ static void mark_done(struct plan *plan)
     pthread_mutex_unlock(&query->face.database->lock);
 }
 
-/* Every entry is read. A batch is tried again as often as the options say; a relaxed count,
+/* Every entry is read. Completing wakes the one who waits for the batch, so that comes when all
+ * is answered. A batch is tried again as often as the options say; a relaxed count,
  * since it bounds nothing but the tries. */
 static void answer_all(struct plan *plan)
 {
@@ -138,27 +146,51 @@ static void answer_all(struct plan *plan)
     bool busy = atomic_load_explicit(&plan->busy, memory_order_relaxed);
     bool put_off = busy && plan->tries < query->face.database->options.busy_retries;
     atomic_store_explicit(&query->busy_in_row, put_off ? plan->tries + 1 : 0, memory_order_relaxed);
-    for (unsigned i = 0; i < plan->share_count; i++) {
+    for (unsigned i = 0; i < plan->share_count; i++)
         answer_share(plan, &plan->shares[i], put_off, plan->tries);
+    for (unsigned i = 0; i < plan->share_count; i++)
         corio_batch_complete(plan->shares[i].batch);
+}
+
+/* The plan may be recycled once the last one has marked it done. */
+static void count_out(struct plan *plan)
+{
+    /* [acq_rel plan.end] */
+    if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) == 1) {
+        cr_sqlite_recall_keep(plan->query, plan);
+        answer_all(plan);
+        mark_done(plan);
     }
 }
 
-/* One reader's part of a plan. The plan may be recycled once the last one has marked it done. */
+static void read_if_any(struct plan *plan, struct share *share)
+{
+    if (atomic_load_explicit(&plan->claimed, memory_order_relaxed) < plan->asked_count)
+        read_share(plan, share);
+}
+
 static int run_share(void *arg, corio_batch *batch)
 {
     struct plan *plan = arg;
     struct share *share = plan->shares;
     while (share->batch != batch)
         share++;
-    if (atomic_load_explicit(&plan->claimed, memory_order_relaxed) < plan->asked_count)
-        read_share(plan, share);
-    /* [acq_rel plan.end] */
-    if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) == 1) {
-        answer_all(plan);
-        mark_done(plan);
-    }
+    read_if_any(plan, share);
+    count_out(plan);
     return CORIO_LATER;
+}
+
+/* The dispatching thread's share. The others have a few statements to go at most: to wait for them
+ * here for a moment costs less than to go to sleep and be woken by the last one. */
+static void run_own_share(struct plan *plan)
+{
+    read_if_any(plan, &plan->shares[0]);
+    for (unsigned i = 0; i < SPIN_ROUNDS; i++) {
+        if (atomic_load_explicit(&plan->unfinished, memory_order_relaxed) == 1)
+            break;
+        relax();
+    }
+    count_out(plan);
 }
 
 /* -- Dispatching -- */
@@ -207,7 +239,7 @@ static void run_shares(struct plan *plan)
         if (corio_batch_submit(batch, run_share, plan) < 0)
             run_share(plan, batch);
     }
-    run_share(plan, plan->shares[0].batch);
+    run_own_share(plan);
 }
 
 /* Recycles plans whose answers nobody looks at any more; returns how many are not done. */
@@ -229,20 +261,6 @@ static size_t sweep_locked(struct query *query)
     return in_flight;
 }
 
-/* Takes the answers of plans that are read, even if a share is about to count itself out yet:
- * what the tasks have been told by now is remembered, whatever the threads' timing. */
-static void harvest_locked(struct query *query)
-{
-    for (struct plan *plan = query->plans; plan; plan = plan->next) {
-        /* [acquire plan.read] */
-        size_t whole = atomic_load_explicit(&plan->read, memory_order_acquire);
-        if (plan->asked_count > 0 && whole == plan->asked_count) {
-            cr_sqlite_recall_keep(query, plan);
-            plan->data_version = 0; /* kept once */
-        }
-    }
-}
-
 static struct plan *begin_plan(struct query *query, corio_batch *batch)
 {
     pthread_mutex_t *lock = &query->face.database->lock;
@@ -257,7 +275,6 @@ static struct plan *begin_plan(struct query *query, corio_batch *batch)
     cr_sqlite_recall_check(query,
                            in_flight); /* may fail, and then needs the lock for SQLite's words */
     pthread_mutex_lock(lock);
-    harvest_locked(query);
     struct plan *plan = query->spare;
     if (plan)
         query->spare = plan->next;
@@ -304,6 +321,29 @@ static int dispatch(void *self, corio_batch *batch)
     count_plan(plan);
     run_shares(plan);
     return CORIO_LATER;
+}
+
+/* -- Looking before asking -- */
+
+static void destroy(struct cr_sqlite_face *face);
+
+/* Called by a task: no dispatch function runs meanwhile, so nothing is taken away. */
+int corio_sqlite_recall(corio_dispatcher *dispatcher, const void *input, void *output)
+{
+    const struct query *query = dispatcher ? corio_dispatcher_self(dispatcher) : NULL;
+    if (!query || query->face.destroy != destroy || !input)
+        return -EINVAL;
+    /* relaxed: who was told of a change was told after it was counted */
+    if (query->recall.changes !=
+        atomic_load_explicit(&query->face.database->changes, memory_order_relaxed))
+        return -ENOENT;
+    struct entry entry = cr_sqlite_entry(query, input);
+    const struct answer *answer = cr_sqlite_recall_find(query, &entry);
+    if (!answer)
+        return -ENOENT;
+    if (query->options.output_bytes > 0)
+        memcpy(output, answer->output, query->options.output_bytes);
+    return 0;
 }
 
 /* -- Adding and removing -- */
@@ -384,9 +424,11 @@ int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
     query->face.database = database;
     query->face.destroy = destroy;
     query->options = *options;
-    int rc = prepare_all(database, query, options->sql);
+    if (options->singly)
+        query->options.remember_bytes = 0;
+    int rc = cr_sqlite_recall_init(query);
     if (rc == 0)
-        rc = cr_sqlite_recall_init(query);
+        rc = prepare_all(database, query, options->sql);
     if (rc == 0)
         rc = add_dispatcher(runtime, query, options->name, ret_dispatcher);
     if (rc < 0) {
