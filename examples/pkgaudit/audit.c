@@ -6,7 +6,7 @@
  *                 +-- walk of root 1: ...
  *
  * The walks of a phase are resolved in parallel on all workers; their next levels leave together as
- * one batch.
+ * one batch. With the memory of batch mode a walk first goes as deep as that leads it.
  */
 #include "audit.h"
 
@@ -97,11 +97,10 @@ static int take_edges(struct closure *closure, const struct edges *edges, uint32
     return 0;
 }
 
-/* Asks for the members from `first` on and takes the answers. */
-static int walk_level(struct audit *audit, struct asker *asker, struct closure *closure,
-                      uint32_t first, uint32_t *missing)
+/* Asks for ids[0..count) and takes the answers. */
+static int ask_and_take(struct audit *audit, struct asker *asker, struct closure *closure,
+                        const uint32_t *ids, uint32_t count, uint32_t *missing)
 {
-    uint32_t count = closure->count - first;
     if (count > asker->answer_room) {
         free(asker->answers);
         asker->answer_room = 2 * count;
@@ -111,11 +110,60 @@ static int walk_level(struct audit *audit, struct asker *asker, struct closure *
             return no_memory(audit);
         }
     }
-    int rc = asker->ask(asker, closure->members + first, count, asker->answers);
+    int rc = asker->ask(asker, ids, count, asker->answers);
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         if (take_edges(closure, &asker->answers[i], missing) < 0)
             rc = no_memory(audit);
     return rc;
+}
+
+static int add_unknown(struct asker *asker, uint32_t count, uint32_t id)
+{
+    if (count == asker->unknown_room) {
+        uint32_t room = count ? 2 * count : 64;
+        uint32_t *moved = realloc(asker->unknown, room * sizeof *moved);
+        if (!moved)
+            return -ENOMEM;
+        asker->unknown = moved;
+        asker->unknown_room = room;
+    }
+    asker->unknown[count] = id;
+    return 0;
+}
+
+/* Takes what is remembered of the members from *seen on, and of those that join by that, as deep as
+ * it goes; leaves the others in asker->unknown. */
+static int take_remembered(struct asker *asker, struct closure *closure, uint32_t *seen,
+                           uint32_t *ret_unknown, uint32_t *missing)
+{
+    uint32_t unknown = 0;
+    for (int rc = 0; *seen < closure->count; ++*seen) {
+        uint32_t id = closure->members[*seen];
+        struct edges edges;
+        if (corio_sqlite_recall(asker->dispatcher, &id, &edges) == 0)
+            rc = take_edges(closure, &edges, missing);
+        else
+            rc = add_unknown(asker, unknown++, id);
+        if (rc < 0)
+            return rc;
+    }
+    *ret_unknown = unknown;
+    return 0;
+}
+
+/* Goes on with the members from *seen on: one level, or as deep as the memory goes and one more. */
+static int walk_on(struct audit *audit, struct asker *asker, struct closure *closure,
+                   uint32_t *seen, uint32_t *missing)
+{
+    const uint32_t *ids = closure->members + *seen;
+    uint32_t count = closure->count - *seen;
+    if (asker->remembers) {
+        if (take_remembered(asker, closure, seen, &count, missing) < 0)
+            return no_memory(audit);
+        ids = asker->unknown;
+    }
+    *seen = closure->count;
+    return count > 0 ? ask_and_take(audit, asker, closure, ids, count, missing) : 0;
 }
 
 static void keep_result(struct audit *audit, const struct closure *closure, uint32_t index,
@@ -139,12 +187,10 @@ static int walk_root(struct audit *audit, struct asker *asker, uint32_t index)
     if (closure_init(&closure, audit->roots[index]) < 0)
         return no_memory(audit);
     int rc = 0;
-    for (uint32_t asked = 0; rc == 0 && asked < closure.count;) {
-        uint32_t first = asked;
-        asked = closure.count;
+    for (uint32_t seen = 0; rc == 0 && seen < closure.count;) {
         rc = failure_if_interrupted(audit->failure);
         if (rc == 0)
-            rc = walk_level(audit, asker, &closure, first, &missing);
+            rc = walk_on(audit, asker, &closure, &seen, &missing);
     }
     if (rc == 0) {
         atomic_fetch_add_explicit(&audit->requests, closure.count, memory_order_relaxed);
@@ -176,20 +222,42 @@ static int keep_node(struct node *node, const struct edges *edges)
     return 0;
 }
 
+/* Keeps the nodes that are remembered; lists the others. */
+static int keep_remembered(struct audit *audit, const struct asker *asker, const uint32_t *ids,
+                           uint32_t count, uint32_t *unknown, uint32_t *ret_unknown)
+{
+    struct edges edges;
+    int rc = 0;
+    *ret_unknown = 0;
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        if (corio_sqlite_recall(asker->dispatcher, &ids[i], &edges) == 0)
+            rc = keep_node(&audit->nodes[ids[i]], &edges);
+        else
+            unknown[(*ret_unknown)++] = ids[i];
+    }
+    return rc;
+}
+
 static int keep_chunk(struct audit *audit, struct asker *asker, uint32_t index)
 {
     struct edges answers[GRAPH_CHUNK];
+    uint32_t unknown[GRAPH_CHUNK];
     const uint32_t *ids = audit->reached + (size_t)index * GRAPH_CHUNK;
     uint32_t count = audit->reached_count - index * GRAPH_CHUNK;
     if (count > GRAPH_CHUNK)
         count = GRAPH_CHUNK;
+    atomic_fetch_add_explicit(&audit->requests, count, memory_order_relaxed);
     int rc = failure_if_interrupted(audit->failure);
-    if (rc == 0)
+    if (rc == 0 && asker->remembers) {
+        if (keep_remembered(audit, asker, ids, count, unknown, &count) < 0)
+            return no_memory(audit);
+        ids = unknown;
+    }
+    if (rc == 0 && count > 0)
         rc = asker->ask(asker, ids, count, answers);
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         if (keep_node(&audit->nodes[ids[i]], &answers[i]) < 0)
             rc = no_memory(audit);
-    atomic_fetch_add_explicit(&audit->requests, count, memory_order_relaxed);
     return rc;
 }
 
@@ -206,6 +274,11 @@ static int list_reached(struct audit *audit)
 }
 
 /* -- Both steps over corio -- */
+
+static bool remembers(const struct audit *audit)
+{
+    return audit->options.mode == MODE_BATCH && audit->options.memory;
+}
 
 static int ask_corio(struct asker *asker, const uint32_t *ids, uint32_t count,
                      struct edges *answers)
@@ -243,10 +316,12 @@ static int job_task(void *arg)
 {
     const struct job_argument *job = arg;
     struct audit *audit = job->step->audit;
-    struct asker asker = {.ask = ask_corio, .dispatcher = job->step->edges};
+    struct asker asker = {
+        .ask = ask_corio, .remembers = remembers(audit), .dispatcher = job->step->edges};
     int rc = job->step->job(audit, &asker, job->index);
     free(asker.requests);
     free(asker.answers);
+    free(asker.unknown);
     if (rc < 0)
         failure_of_database(audit->failure, rc, audit->store, audit->options.path);
     return rc;
@@ -294,8 +369,7 @@ static int add_edges(struct audit *audit, corio_runtime *runtime, corio_dispatch
         .bind = store_edges_bind,
         .row = store_edges_row,
         .singly = audit->options.mode == MODE_ITEM,
-        .remember_bytes =
-            audit->options.mode == MODE_BATCH && audit->options.memory ? REMEMBER_BYTES : 0,
+        .remember_bytes = remembers(audit) ? REMEMBER_BYTES : 0,
     };
     return corio_sqlite_add_query(audit->store, runtime, &query, ret);
 }
