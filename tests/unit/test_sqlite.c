@@ -304,6 +304,33 @@ static int ask_then_recall(void *arg)
     return rc == 0 && recall_key(world, 50, &answer) != -ENOENT ? -EBADMSG : rc;
 }
 
+/* Of the keys 25 to 74 the first half has been asked for. */
+static int ask_then_recall_many(void *arg)
+{
+    struct world *world = arg;
+    struct asking asking = {world, 0};
+    struct answer answers[50];
+    int64_t keys[50];
+    bool found[50];
+    int rc = ask_fifty(&asking);
+    for (int i = 0; i < 50; i++)
+        keys[i] = 25 + i;
+    if (rc == 0 && corio_sqlite_recall_many(world->query, keys, answers, 50, found) != 25)
+        rc = -EBADMSG;
+    for (int i = 0; i < 50; i++)
+        if (found[i] != (i < 25) || (found[i] && !is_right(&answers[i], keys[i])))
+            rc = -EBADMSG;
+    return rc;
+}
+
+static void many_are_found_at_once(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, ask_then_recall_many, world), 0);
+    assert_int_equal(corio_sqlite_recall_many(world->query, NULL, NULL, 0, NULL), 0);
+}
+
 static void what_is_remembered_is_found_without_a_batch(void **state)
 {
     struct world *world = *state;
@@ -665,6 +692,7 @@ int main(void)
         WORLD_TEST(a_commit_makes_it_forget),
         WORLD_TEST(used_up_memory_makes_it_forget),
         WORLD_TEST(what_is_remembered_is_found_without_a_batch),
+        WORLD_TEST(many_are_found_at_once),
         WORLD_TEST(nothing_is_found_after_an_own_commit),
         WORLD_TEST(a_foreign_commit_is_noticed_by_the_next_batch),
         WORLD_TEST(only_a_query_that_remembers_can_be_looked_into),

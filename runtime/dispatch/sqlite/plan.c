@@ -8,31 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t mix(uint64_t x)
-{
-    x *= 0x9e3779b97f4a7c15u;
-    return x ^ (x >> 29);
-}
-
-static uint64_t hash_key(const void *key, size_t bytes)
-{
-    const char *at = key;
-    uint64_t hash = bytes;
-    uint64_t word = 0;
-    for (; bytes >= 8; bytes -= 8, at += 8) {
-        memcpy(&word, at, 8);
-        hash = mix(hash ^ word);
-    }
-    if (bytes == 4) {
-        uint32_t half;
-        memcpy(&half, at, 4);
-        return mix(hash ^ half);
-    }
-    word = 0;
-    memcpy(&word, at, bytes);
-    return mix(hash ^ word);
-}
-
 static void free_arrays(struct plan *plan)
 {
     free(plan->of_request);
@@ -92,16 +67,6 @@ static uint32_t find_entry(struct plan *plan, const struct entry *like)
     }
 }
 
-struct entry cr_sqlite_entry(const struct query *query, const void *input)
-{
-    struct entry entry = {.input = input, .key = input, .key_bytes = query->options.input_bytes};
-    if (query->options.key)
-        entry.key = query->options.key(query->options.self, input, &entry.key_bytes);
-    if (!query->options.singly)
-        entry.hash = hash_key(entry.key, entry.key_bytes);
-    return entry;
-}
-
 static void sort_requests(struct plan *plan, corio_batch *batch)
 {
     const struct query *query = plan->query;
@@ -129,6 +94,7 @@ static void sort_entries(struct plan *plan)
 
 int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch)
 {
+    plan->batch = batch;
     plan->requests = corio_batch_len(batch);
     int rc = cr_sqlite_plan_reserve(plan, plan->requests);
     if (rc < 0)

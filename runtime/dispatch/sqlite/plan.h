@@ -10,8 +10,8 @@
  *                  |       |   |
  *     asked        a       c   d      the entries that the database is asked for, claimed a few at a time
  *
- *     shares     |0 1 2 3|4 5 6 7|    slices of the batch, one per reader; a share claims and reads entries of the whole
- *                                     plan; the last one to end answers and completes all of them
+ *     shares       0 (the dispatching thread's), 1 ... (those of helpers that joined): each claims and reads entries;
+ *                  the last one to end answers and completes the batch
  *
  * Life: an answer's memory must be there until the task that has it suspends again. Dispatch
  * functions are called when no task runs, so at a call for a later phase all tasks resumed before
@@ -46,15 +46,13 @@ struct entry {
 };
 
 struct share {
-    corio_batch *batch;
-    size_t first; /* of the requests in the plan */
-    size_t count;
     corio_sqlite_memory memory; /* what this share's reader took in */
 };
 
 struct plan {
     struct plan *next;
     struct query *query;
+    corio_batch *batch;
     size_t requests;
     uint32_t *of_request;
     struct entry *entries;
@@ -65,7 +63,9 @@ struct plan {
     size_t slot_count;
     size_t capacity; /* requests that the arrays above have room for */
     struct share shares[CR_SQLITE_READERS_MAX];
-    unsigned share_count;
+    unsigned share_count; /* under the database's lock while the plan is offered, as the next two */
+    unsigned wanted;      /* helpers that may still join */
+    struct plan *next_offer; /* valid if any is wanted */
 
     atomic_size_t claimed;    /* entries of `asked` taken by shares */
     atomic_uint unfinished;   /* shares that still read */
@@ -116,12 +116,20 @@ struct query {
 };
 
 /* plan.c */
-struct entry cr_sqlite_entry(const struct query *query, const void *input);
 int cr_sqlite_plan_reserve(struct plan *plan, size_t requests);
 /* Sorts the batch's requests into entries, and these into recalled and asked ones. */
 int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch);
 void cr_sqlite_plan_clear(struct plan *plan);
 void cr_sqlite_plan_destroy(struct plan *plan);
+
+/* query.c */
+void cr_sqlite_query_destroy(struct cr_sqlite_face *face);
+/* A helper's part of a plan that it has joined. */
+void cr_sqlite_read_along(struct plan *plan, struct share *share);
+
+/* help.c: lets that many helpers join the plan until it is withdrawn. */
+void cr_sqlite_offer(struct plan *plan, unsigned helpers);
+void cr_sqlite_withdraw(struct plan *plan);
 
 /* recall.c */
 int cr_sqlite_recall_init(struct query *query);
@@ -129,6 +137,7 @@ void cr_sqlite_recall_fini(struct query *query);
 /* Drops everything if the database has changed or the memory is used up. in_flight: plans not
  * done. */
 void cr_sqlite_recall_check(struct query *query, size_t in_flight);
+struct entry cr_sqlite_entry(const struct query *query, const void *input);
 struct answer *cr_sqlite_recall_find(const struct query *query, const struct entry *entry);
 /* Takes over the answers of a plan that is read, and the memory behind them. */
 void cr_sqlite_recall_keep(struct query *query, struct plan *plan);

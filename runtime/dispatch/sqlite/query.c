@@ -2,15 +2,12 @@
  *
  * query.c - the query dispatcher: a batch becomes a plan (plan.h), readers work on it side by side.
  *
- *     dispatch -> plan -> shares --+-> here:       claim and ask in a read transaction --+
- *                                  +-> I/O thread: the same                            --+-> the last
- *                                                                                        one
- *                                                                                        answers
+ *     dispatch -> plan --+-> here:   claim and ask in a read transaction --+-> the last one answers
+ *                        +-> helper: the same                            --+
  *
- * A share claims keys of the whole plan until none are left, and counts itself out. Nobody waits
- * for anybody: the share that counts out last finds every key read, and answers and completes all
- * shares. The dispatching thread takes a share too: all of a batch of few keys, since to wake an
- * I/O thread costs more than to ask them.
+ * A share claims keys until none are left, and counts itself out. The share that counts out last
+ * finds every key read, and answers and completes the batch. The dispatching thread has a share
+ * too: all of a batch of few keys, since to wake a helper costs more than to ask them.
  *
  * Edges
  *   plan.end    a share's entries and its last look at the plan -> the last share, which remembers them and answers
@@ -108,21 +105,18 @@ static void read_share(struct plan *plan, struct share *share)
 
 /* -- Answering -- */
 
-static void answer_share(struct plan *plan, struct share *share, bool put_off, unsigned tries)
+static void answer(struct plan *plan, size_t i, bool put_off)
 {
     size_t output_bytes = plan->query->options.output_bytes;
-    corio_batch *batch = share->batch;
-    for (size_t i = 0; i < share->count; i++) {
-        const struct entry *entry = &plan->entries[plan->of_request[share->first + i]];
-        if (entry->status == 0) {
-            if (output_bytes > 0)
-                memcpy(corio_batch_output(batch, i), entry->answer->output, output_bytes);
-            corio_batch_respond(batch, i);
-        } else if (entry->status == -EBUSY && put_off) {
-            corio_batch_retry(batch, i, busy_delay_ns << tries);
-        } else {
-            corio_batch_fail(batch, i, entry->status);
-        }
+    const struct entry *entry = &plan->entries[plan->of_request[i]];
+    if (entry->status == 0) {
+        if (output_bytes > 0)
+            memcpy(corio_batch_output(plan->batch, i), entry->answer->output, output_bytes);
+        corio_batch_respond(plan->batch, i);
+    } else if (entry->status == -EBUSY && put_off) {
+        corio_batch_retry(plan->batch, i, busy_delay_ns << plan->tries);
+    } else {
+        corio_batch_fail(plan->batch, i, entry->status);
     }
 }
 
@@ -137,19 +131,17 @@ static void mark_done(struct plan *plan)
     pthread_mutex_unlock(&query->face.database->lock);
 }
 
-/* Every entry is read. Completing wakes the one who waits for the batch, so that comes when all
- * is answered. A batch is tried again as often as the options say; a relaxed count,
- * since it bounds nothing but the tries. */
+/* Every entry is read. A batch is tried again as often as the options say; a relaxed count, since
+ * it bounds nothing but the tries. */
 static void answer_all(struct plan *plan)
 {
     struct query *query = plan->query;
     bool busy = atomic_load_explicit(&plan->busy, memory_order_relaxed);
     bool put_off = busy && plan->tries < query->face.database->options.busy_retries;
     atomic_store_explicit(&query->busy_in_row, put_off ? plan->tries + 1 : 0, memory_order_relaxed);
-    for (unsigned i = 0; i < plan->share_count; i++)
-        answer_share(plan, &plan->shares[i], put_off, plan->tries);
-    for (unsigned i = 0; i < plan->share_count; i++)
-        corio_batch_complete(plan->shares[i].batch);
+    for (size_t i = 0; i < plan->requests; i++)
+        answer(plan, i, put_off);
+    corio_batch_complete(plan->batch);
 }
 
 /* The plan may be recycled once the last one has marked it done. */
@@ -169,27 +161,9 @@ static void read_if_any(struct plan *plan, struct share *share)
         read_share(plan, share);
 }
 
-static int run_share(void *arg, corio_batch *batch)
+void cr_sqlite_read_along(struct plan *plan, struct share *share)
 {
-    struct plan *plan = arg;
-    struct share *share = plan->shares;
-    while (share->batch != batch)
-        share++;
     read_if_any(plan, share);
-    count_out(plan);
-    return CORIO_LATER;
-}
-
-/* The dispatching thread's share. The others have a few statements to go at most: to wait for them
- * here for a moment costs less than to go to sleep and be woken by the last one. */
-static void run_own_share(struct plan *plan)
-{
-    read_if_any(plan, &plan->shares[0]);
-    for (unsigned i = 0; i < SPIN_ROUNDS; i++) {
-        if (atomic_load_explicit(&plan->unfinished, memory_order_relaxed) == 1)
-            break;
-        relax();
-    }
     count_out(plan);
 }
 
@@ -201,45 +175,26 @@ static unsigned shares_for(const struct plan *plan)
         return 1;
     size_t shares = (plan->asked_count + ASKED_A_SHARE - 1) / ASKED_A_SHARE;
     unsigned readers = plan->query->face.database->options.readers;
-    if (shares > readers)
-        shares = readers;
-    return shares > plan->requests ? (unsigned)plan->requests : shares > 0 ? (unsigned)shares : 1;
+    return shares > readers ? readers : shares > 0 ? (unsigned)shares : 1;
 }
 
-/* Carves all shares but the first out of the batch; that one is what remains of it. Carving
- * fewer is no error. */
-static void carve(struct plan *plan, corio_batch *batch, unsigned wanted)
+/* Reads here and now: reading a cached database is CPU work, and this thread would only sleep
+ * meanwhile. In the end helpers have a few statements to go at most: to wait for them for a moment
+ * costs less than to go to sleep and be woken by the last one. */
+static void read_with_helpers(struct plan *plan, unsigned helpers)
 {
-    size_t each = plan->requests / wanted;
-    plan->shares[0].batch = batch;
-    plan->shares[0].first = 0;
-    plan->shares[0].count = plan->requests;
     plan->share_count = 1;
-    for (unsigned i = wanted - 1; i > 0; i--) {
-        struct share *share = &plan->shares[plan->share_count];
-        size_t first = each * i;
-        size_t count = plan->shares[0].count - first;
-        if (corio_batch_slice(batch, first, count, &share->batch) < 0)
+    atomic_store(&plan->unfinished, 1);
+    cr_sqlite_offer(plan, helpers);
+    read_if_any(plan, &plan->shares[0]);
+    if (helpers > 0)
+        cr_sqlite_withdraw(plan);
+    for (unsigned i = 0; i < SPIN_ROUNDS; i++) {
+        if (atomic_load_explicit(&plan->unfinished, memory_order_relaxed) == 1)
             break;
-        share->first = first;
-        share->count = count;
-        plan->shares[0].count = first;
-        plan->share_count++;
+        relax();
     }
-}
-
-/* The batch itself goes last. Its share is worked on here and now: reading a cached database is CPU
- * work, and this thread would only sleep meanwhile. */
-static void run_shares(struct plan *plan)
-{
-    unsigned count = plan->share_count;
-    atomic_store(&plan->unfinished, count);
-    for (unsigned i = count; i-- > 1;) {
-        corio_batch *batch = plan->shares[i].batch;
-        if (corio_batch_submit(batch, run_share, plan) < 0)
-            run_share(plan, batch);
-    }
-    run_own_share(plan);
+    count_out(plan);
 }
 
 /* Recycles plans whose answers nobody looks at any more; returns how many are not done. */
@@ -292,7 +247,7 @@ static struct plan *begin_plan(struct query *query, corio_batch *batch)
 }
 
 /* Counted before anything runs: when the tasks have their answers, the figures are whole. */
-static void count_plan(struct plan *plan)
+static void count_plan(struct plan *plan, unsigned shares)
 {
     struct query *query = plan->query;
     corio_sqlite_stats *stats = &query->face.stats;
@@ -301,7 +256,7 @@ static void count_plan(struct plan *plan)
     stats->remembered += plan->entry_count - plan->asked_count;
     stats->statements += plan->asked_count;
     if (plan->asked_count > 0)
-        stats->transactions += query->options.singly ? plan->asked_count : plan->share_count;
+        stats->transactions += query->options.singly ? plan->asked_count : shares;
     pthread_mutex_unlock(&query->face.database->lock);
 }
 
@@ -317,33 +272,10 @@ static int dispatch(void *self, corio_batch *batch)
         mark_done(plan);
         return rc;
     }
-    carve(plan, batch, shares_for(plan));
-    count_plan(plan);
-    run_shares(plan);
+    unsigned shares = shares_for(plan);
+    count_plan(plan, shares);
+    read_with_helpers(plan, shares - 1);
     return CORIO_LATER;
-}
-
-/* -- Looking before asking -- */
-
-static void destroy(struct cr_sqlite_face *face);
-
-/* Called by a task: no dispatch function runs meanwhile, so nothing is taken away. */
-int corio_sqlite_recall(corio_dispatcher *dispatcher, const void *input, void *output)
-{
-    const struct query *query = dispatcher ? corio_dispatcher_self(dispatcher) : NULL;
-    if (!query || query->face.destroy != destroy || !input)
-        return -EINVAL;
-    /* relaxed: who was told of a change was told after it was counted */
-    if (query->recall.changes !=
-        atomic_load_explicit(&query->face.database->changes, memory_order_relaxed))
-        return -ENOENT;
-    struct entry entry = cr_sqlite_entry(query, input);
-    const struct answer *answer = cr_sqlite_recall_find(query, &entry);
-    if (!answer)
-        return -ENOENT;
-    if (query->options.output_bytes > 0)
-        memcpy(output, answer->output, query->options.output_bytes);
-    return 0;
 }
 
 /* -- Adding and removing -- */
@@ -357,7 +289,7 @@ static void destroy_plans(struct plan *plan)
     }
 }
 
-static void destroy(struct cr_sqlite_face *face)
+void cr_sqlite_query_destroy(struct cr_sqlite_face *face)
 {
     struct query *query = (struct query *)face;
     destroy_plans(query->plans);
@@ -422,7 +354,7 @@ int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
     if (!query)
         return -ENOMEM;
     query->face.database = database;
-    query->face.destroy = destroy;
+    query->face.destroy = cr_sqlite_query_destroy;
     query->options = *options;
     if (options->singly)
         query->options.remember_bytes = 0;
@@ -432,7 +364,7 @@ int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
     if (rc == 0)
         rc = add_dispatcher(runtime, query, options->name, ret_dispatcher);
     if (rc < 0) {
-        destroy(&query->face);
+        cr_sqlite_query_destroy(&query->face);
         return rc;
     }
     cr_sqlite_add_face(database, &query->face);

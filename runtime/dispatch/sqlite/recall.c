@@ -20,6 +20,8 @@
  */
 #include "plan.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,8 @@
 enum {
     FIRST_SLOTS = 1024,
     ANSWER_ALIGN = 16,
-    AHEAD = 8, /* slots to come that are fetched while others are filled */
+    TOGETHER = 16, /* look-ups under way at a time */
+    AHEAD = 8,     /* slots to come that are fetched while others are filled */
 };
 
 _Static_assert(offsetof(struct answer, output) % ANSWER_ALIGN == 0, "an output is aligned");
@@ -56,6 +59,43 @@ struct answer *cr_sqlite_answer_create(const struct query *query, corio_sqlite_m
     if (key_bytes > 0)
         memcpy(key_of(query, answer), entry->key, key_bytes);
     return answer;
+}
+
+/* -- Keys -- */
+
+static uint64_t mix(uint64_t x)
+{
+    x *= 0x9e3779b97f4a7c15u;
+    return x ^ (x >> 29);
+}
+
+static uint64_t hash_key(const void *key, size_t bytes)
+{
+    const char *at = key;
+    uint64_t hash = bytes;
+    uint64_t word = 0;
+    if (bytes == 4) {
+        uint32_t half;
+        memcpy(&half, at, 4);
+        return mix(hash ^ half);
+    }
+    for (; bytes >= 8; bytes -= 8, at += 8) {
+        memcpy(&word, at, 8);
+        hash = mix(hash ^ word);
+    }
+    word = 0;
+    memcpy(&word, at, bytes);
+    return mix(hash ^ word);
+}
+
+struct entry cr_sqlite_entry(const struct query *query, const void *input)
+{
+    struct entry entry = {.input = input, .key = input, .key_bytes = query->options.input_bytes};
+    if (query->options.key)
+        entry.key = query->options.key(query->options.self, input, &entry.key_bytes);
+    if (!query->options.singly)
+        entry.hash = hash_key(entry.key, entry.key_bytes);
+    return entry;
 }
 
 /* -- Looking up -- */
@@ -96,6 +136,96 @@ struct answer *cr_sqlite_recall_find(const struct query *query, const struct ent
     if (table)
         find_slot(query, table, entry, &answer);
     return answer;
+}
+
+/* -- Tasks that look before they ask -- */
+
+/* A dispatcher's memory, NULL if there is nothing that may be found now. Called by a task: no
+ * dispatch function runs meanwhile, so nothing is taken away. */
+static struct table *open_memory(const struct query *query)
+{
+    /* relaxed: who was told of a change was told after it was counted */
+    uint64_t changes = atomic_load_explicit(&query->face.database->changes, memory_order_relaxed);
+    if (query->recall.changes != changes)
+        return NULL;
+    /* [acquire recall.table] */
+    return atomic_load_explicit(&query->recall.table, memory_order_acquire);
+}
+
+/* Fetches what a look-up will read: its slot; what is there, and what that points to, which lies
+ * behind it. */
+static void fetch_slot(const struct table *table, const struct entry *entry)
+{
+    __builtin_prefetch(&table->slots[first_slot(table, entry->hash)]);
+}
+
+static void fetch_answer(struct table *table, const struct entry *entry)
+{
+    struct slot *slot = &table->slots[first_slot(table, entry->hash)];
+    /* relaxed: it is not looked into here */
+    const char *answer = (void *)atomic_load_explicit(&slot->answer, memory_order_relaxed);
+    if (!answer)
+        return;
+    __builtin_prefetch(answer);
+    __builtin_prefetch(answer + 64);
+}
+
+/* Takes the answer, if there is one, as number i of the outputs. */
+static bool take(const struct query *query, struct table *table, const struct entry *entry,
+                 void *outputs, size_t i)
+{
+    size_t output_bytes = query->options.output_bytes;
+    struct answer *answer;
+    find_slot(query, table, entry, &answer);
+    if (answer && output_bytes > 0)
+        memcpy((char *)outputs + i * output_bytes, answer->output, output_bytes);
+    return answer != NULL;
+}
+
+/* Takes [first, first + count), TOGETHER at most: the misses of one look-up pass while the others'
+ * are under way. Returns how many there are. */
+static size_t take_some(const struct query *query, struct table *table, const void *inputs,
+                        void *outputs, size_t first, size_t count, bool *found)
+{
+    const char *input = (const char *)inputs + first * query->options.input_bytes;
+    struct entry entries[TOGETHER];
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        entries[i] = cr_sqlite_entry(query, input + i * query->options.input_bytes);
+        fetch_slot(table, &entries[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        fetch_answer(table, &entries[i]);
+    for (size_t i = 0; i < count; i++) {
+        found[first + i] = take(query, table, &entries[i], outputs, first + i);
+        taken += found[first + i];
+    }
+    return taken;
+}
+
+int corio_sqlite_recall_many(corio_dispatcher *dispatcher, const void *inputs, void *outputs,
+                             size_t count, bool *found)
+{
+    const struct query *query = dispatcher ? corio_dispatcher_self(dispatcher) : NULL;
+    if (!query || query->face.destroy != cr_sqlite_query_destroy || count > INT_MAX ||
+        (count > 0 && (!inputs || !found)))
+        return -EINVAL;
+    struct table *table = open_memory(query);
+    size_t taken = 0;
+    for (size_t i = 0; table && i < count; i += TOGETHER) {
+        size_t some = count - i < TOGETHER ? count - i : TOGETHER;
+        taken += take_some(query, table, inputs, outputs, i, some, found);
+    }
+    if (!table && count > 0)
+        memset(found, 0, count * sizeof *found);
+    return (int)taken;
+}
+
+int corio_sqlite_recall(corio_dispatcher *dispatcher, const void *input, void *output)
+{
+    bool found = false;
+    int rc = corio_sqlite_recall_many(dispatcher, input, output, 1, &found);
+    return rc < 0 || found ? (rc < 0 ? rc : 0) : -ENOENT;
 }
 
 /* -- Forgetting: dispatches only -- */
