@@ -21,9 +21,13 @@
 #include <time.h>
 
 enum {
-    WINDOW = 512,            /* walks under way at once: what they touch fits into the caches */
-    GRAPH_CHUNK = 32,        /* packages of one job of step 2 */
-    PROGRESS_NS = 100000000, /* between two progress lines */
+    /* Walks under way at once: what they touch should fit into the caches. With a memory few walks
+     * are enough to fill a batch; without one, equal requests are found within a batch only. */
+    WINDOW = 512,
+    WINDOW_REMEMBERING = 128,
+    GRAPH_CHUNK = 32,                  /* packages of one job of step 2 */
+    LOOK_UP = 32,                      /* members looked up at a time */
+    PROGRESS_NS = 100000000,           /* between two progress lines */
     REMEMBER_BYTES = 256 * 1024 * 1024 /* enough for every package there is */
 };
 
@@ -136,16 +140,20 @@ static int add_unknown(struct asker *asker, uint32_t count, uint32_t id)
 static int take_remembered(struct asker *asker, struct closure *closure, uint32_t *seen,
                            uint32_t *ret_unknown, uint32_t *missing)
 {
+    struct edges edges[LOOK_UP];
+    bool found[LOOK_UP];
     uint32_t unknown = 0;
-    for (int rc = 0; *seen < closure->count; ++*seen) {
-        uint32_t id = closure->members[*seen];
-        struct edges edges;
-        if (corio_sqlite_recall(asker->dispatcher, &id, &edges) == 0)
-            rc = take_edges(closure, &edges, missing);
-        else
-            rc = add_unknown(asker, unknown++, id);
-        if (rc < 0)
-            return rc;
+    while (*seen < closure->count) {
+        uint32_t first = *seen;
+        uint32_t count = closure->count - first < LOOK_UP ? closure->count - first : LOOK_UP;
+        corio_sqlite_recall_many(asker->dispatcher, closure->members + first, edges, count, found);
+        *seen += count;
+        for (uint32_t i = 0; i < count; i++) {
+            int rc = found[i] ? take_edges(closure, &edges[i], missing)
+                              : add_unknown(asker, unknown++, closure->members[first + i]);
+            if (rc < 0)
+                return rc;
+        }
     }
     *ret_unknown = unknown;
     return 0;
@@ -226,12 +234,14 @@ static int keep_node(struct node *node, const struct edges *edges)
 static int keep_remembered(struct audit *audit, const struct asker *asker, const uint32_t *ids,
                            uint32_t count, uint32_t *unknown, uint32_t *ret_unknown)
 {
-    struct edges edges;
+    struct edges edges[GRAPH_CHUNK];
+    bool found[GRAPH_CHUNK];
     int rc = 0;
     *ret_unknown = 0;
+    corio_sqlite_recall_many(asker->dispatcher, ids, edges, count, found);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        if (corio_sqlite_recall(asker->dispatcher, &ids[i], &edges) == 0)
-            rc = keep_node(&audit->nodes[ids[i]], &edges);
+        if (found[i])
+            rc = keep_node(&audit->nodes[ids[i]], &edges[i]);
         else
             unknown[(*ret_unknown)++] = ids[i];
     }
@@ -330,7 +340,7 @@ static int job_task(void *arg)
 static int step_task(void *arg)
 {
     const struct step *step = arg;
-    int rc = corio_set_window(WINDOW);
+    int rc = corio_set_window(remembers(step->audit) ? WINDOW_REMEMBERING : WINDOW);
     for (uint32_t i = 0; rc == 0 && i < step->count; i++) {
         struct job_argument job = {step, i};
         if (interrupted)
