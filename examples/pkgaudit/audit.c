@@ -2,8 +2,8 @@
  *
  * audit.c - the audit over corio tasks, and the steps that all modes share.
  *
- *     root task --+-- walk of root 0: ask(level 0) | resolve | ask(level 1) | resolve | ...
- *                 +-- walk of root 1: ...
+ *     root task --+-- walker 0: root 0: ask(level 0) | resolve | ask(level 1) | resolve | ... root n: ...
+ *                 +-- walker 1: root 1: ...
  *
  * The walks of a phase are resolved in parallel on all workers; their next levels leave together as
  * one batch. With the memory of batch mode a walk first goes as deep as that leads it.
@@ -23,8 +23,8 @@
 enum {
     /* Walks under way at once: what they touch should fit into the caches. With a memory few walks
      * are enough to fill a batch; without one, equal requests are found within a batch only. */
-    WINDOW = 512,
-    WINDOW_REMEMBERING = 128,
+    WALKERS = 512,
+    WALKERS_REMEMBERING = 128,
     GRAPH_CHUNK = 32,                  /* packages of one job of step 2 */
     LOOK_UP = 32,                      /* members looked up at a time */
     PROGRESS_NS = 100000000,           /* between two progress lines */
@@ -317,18 +317,24 @@ struct step {
     uint32_t count;
 };
 
-struct job_argument {
+/* One of the step's tasks: takes every n-th piece of work, so who does what, and with it what is in
+ * a batch, does not depend on timing. */
+struct walker {
     const struct step *step;
-    uint32_t index;
+    uint32_t first;
+    uint32_t every;
 };
 
-static int job_task(void *arg)
+static int walker_task(void *arg)
 {
-    const struct job_argument *job = arg;
-    struct audit *audit = job->step->audit;
+    const struct walker *walker = arg;
+    const struct step *step = walker->step;
+    struct audit *audit = step->audit;
     struct asker asker = {
-        .ask = ask_corio, .remembers = remembers(audit), .dispatcher = job->step->edges};
-    int rc = job->step->job(audit, &asker, job->index);
+        .ask = ask_corio, .remembers = remembers(audit), .dispatcher = step->edges};
+    int rc = 0;
+    for (uint32_t i = walker->first; rc == 0 && i < step->count; i += walker->every)
+        rc = step->job(audit, &asker, i);
     free(asker.requests);
     free(asker.answers);
     free(asker.unknown);
@@ -340,12 +346,11 @@ static int job_task(void *arg)
 static int step_task(void *arg)
 {
     const struct step *step = arg;
-    int rc = corio_set_window(remembers(step->audit) ? WINDOW_REMEMBERING : WINDOW);
-    for (uint32_t i = 0; rc == 0 && i < step->count; i++) {
-        struct job_argument job = {step, i};
-        if (interrupted)
-            break;
-        rc = corio_go_copy(job_task, &job, sizeof job);
+    uint32_t walkers = remembers(step->audit) ? WALKERS_REMEMBERING : WALKERS;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < walkers && i < step->count; i++) {
+        struct walker walker = {step, i, walkers};
+        rc = corio_go_copy(walker_task, &walker, sizeof walker);
     }
     int children = corio_wait();
     return rc < 0 ? rc : children;
