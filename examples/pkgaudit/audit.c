@@ -2,11 +2,11 @@
  *
  * audit.c - the audit over corio tasks, and the steps that all modes share.
  *
- *     root task --+-- walk of root 0: ask(level 0) | resolve | ask(level 1) | resolve | ...
- *                 +-- walk of root 1: ...
+ *     root task --+-- walker 0: root 0: ask(level 0) | resolve | ask(level 1) | resolve | ... root n: ...
+ *                 +-- walker 1: root 1: ...
  *
  * The walks of a phase are resolved in parallel on all workers; their next levels leave together as
- * one batch.
+ * one batch. With the memory of batch mode a walk first goes as deep as that leads it.
  */
 #include "audit.h"
 
@@ -21,9 +21,13 @@
 #include <time.h>
 
 enum {
-    WINDOW = 512,            /* walks under way at once: what they touch fits into the caches */
-    GRAPH_CHUNK = 32,        /* packages of one job of step 2 */
-    PROGRESS_NS = 100000000, /* between two progress lines */
+    /* Walks under way at once: what they touch should fit into the caches. With a memory few walks
+     * are enough to fill a batch; without one, equal requests are found within a batch only. */
+    WALKERS = 512,
+    WALKERS_REMEMBERING = 128,
+    GRAPH_CHUNK = 32,                  /* packages of one job of step 2 */
+    LOOK_UP = 32,                      /* members looked up at a time */
+    PROGRESS_NS = 100000000,           /* between two progress lines */
     REMEMBER_BYTES = 256 * 1024 * 1024 /* enough for every package there is */
 };
 
@@ -38,6 +42,26 @@ static int64_t now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Wall time and processor time since some moment. */
+struct stopwatch {
+    int64_t wall_ns;
+    int64_t processor_ns;
+};
+
+static struct stopwatch stopwatch_begin(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (struct stopwatch){now_ns(), (int64_t)used.tv_sec * 1000000000 + used.tv_nsec};
+}
+
+static void stopwatch_end(struct stopwatch since, struct audit_figures *figures)
+{
+    struct stopwatch now = stopwatch_begin();
+    figures->wall_s = (double)(now.wall_ns - since.wall_ns) * 1e-9;
+    figures->processor_s = (double)(now.processor_ns - since.processor_ns) * 1e-9;
 }
 
 static int no_memory(struct audit *audit)
@@ -77,11 +101,10 @@ static int take_edges(struct closure *closure, const struct edges *edges, uint32
     return 0;
 }
 
-/* Asks for the members from `first` on and takes the answers. */
-static int walk_level(struct audit *audit, struct asker *asker, struct closure *closure,
-                      uint32_t first, uint32_t *missing)
+/* Asks for ids[0..count) and takes the answers. */
+static int ask_and_take(struct audit *audit, struct asker *asker, struct closure *closure,
+                        const uint32_t *ids, uint32_t count, uint32_t *missing)
 {
-    uint32_t count = closure->count - first;
     if (count > asker->answer_room) {
         free(asker->answers);
         asker->answer_room = 2 * count;
@@ -91,11 +114,64 @@ static int walk_level(struct audit *audit, struct asker *asker, struct closure *
             return no_memory(audit);
         }
     }
-    int rc = asker->ask(asker, closure->members + first, count, asker->answers);
+    int rc = asker->ask(asker, ids, count, asker->answers);
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         if (take_edges(closure, &asker->answers[i], missing) < 0)
             rc = no_memory(audit);
     return rc;
+}
+
+static int add_unknown(struct asker *asker, uint32_t count, uint32_t id)
+{
+    if (count == asker->unknown_room) {
+        uint32_t room = count ? 2 * count : 64;
+        uint32_t *moved = realloc(asker->unknown, room * sizeof *moved);
+        if (!moved)
+            return -ENOMEM;
+        asker->unknown = moved;
+        asker->unknown_room = room;
+    }
+    asker->unknown[count] = id;
+    return 0;
+}
+
+/* Takes what is remembered of the members from *seen on, and of those that join by that, as deep as
+ * it goes; leaves the others in asker->unknown. */
+static int take_remembered(struct asker *asker, struct closure *closure, uint32_t *seen,
+                           uint32_t *ret_unknown, uint32_t *missing)
+{
+    struct edges edges[LOOK_UP];
+    bool found[LOOK_UP];
+    uint32_t unknown = 0;
+    while (*seen < closure->count) {
+        uint32_t first = *seen;
+        uint32_t count = closure->count - first < LOOK_UP ? closure->count - first : LOOK_UP;
+        corio_sqlite_recall_many(asker->dispatcher, closure->members + first, edges, count, found);
+        *seen += count;
+        for (uint32_t i = 0; i < count; i++) {
+            int rc = found[i] ? take_edges(closure, &edges[i], missing)
+                              : add_unknown(asker, unknown++, closure->members[first + i]);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    *ret_unknown = unknown;
+    return 0;
+}
+
+/* Goes on with the members from *seen on: one level, or as deep as the memory goes and one more. */
+static int walk_on(struct audit *audit, struct asker *asker, struct closure *closure,
+                   uint32_t *seen, uint32_t *missing)
+{
+    const uint32_t *ids = closure->members + *seen;
+    uint32_t count = closure->count - *seen;
+    if (asker->remembers) {
+        if (take_remembered(asker, closure, seen, &count, missing) < 0)
+            return no_memory(audit);
+        ids = asker->unknown;
+    }
+    *seen = closure->count;
+    return count > 0 ? ask_and_take(audit, asker, closure, ids, count, missing) : 0;
 }
 
 static void keep_result(struct audit *audit, const struct closure *closure, uint32_t index,
@@ -119,12 +195,10 @@ static int walk_root(struct audit *audit, struct asker *asker, uint32_t index)
     if (closure_init(&closure, audit->roots[index]) < 0)
         return no_memory(audit);
     int rc = 0;
-    for (uint32_t asked = 0; rc == 0 && asked < closure.count;) {
-        uint32_t first = asked;
-        asked = closure.count;
+    for (uint32_t seen = 0; rc == 0 && seen < closure.count;) {
         rc = failure_if_interrupted(audit->failure);
         if (rc == 0)
-            rc = walk_level(audit, asker, &closure, first, &missing);
+            rc = walk_on(audit, asker, &closure, &seen, &missing);
     }
     if (rc == 0) {
         atomic_fetch_add_explicit(&audit->requests, closure.count, memory_order_relaxed);
@@ -156,20 +230,44 @@ static int keep_node(struct node *node, const struct edges *edges)
     return 0;
 }
 
+/* Keeps the nodes that are remembered; lists the others. */
+static int keep_remembered(struct audit *audit, const struct asker *asker, const uint32_t *ids,
+                           uint32_t count, uint32_t *unknown, uint32_t *ret_unknown)
+{
+    struct edges edges[GRAPH_CHUNK];
+    bool found[GRAPH_CHUNK];
+    int rc = 0;
+    *ret_unknown = 0;
+    corio_sqlite_recall_many(asker->dispatcher, ids, edges, count, found);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        if (found[i])
+            rc = keep_node(&audit->nodes[ids[i]], &edges[i]);
+        else
+            unknown[(*ret_unknown)++] = ids[i];
+    }
+    return rc;
+}
+
 static int keep_chunk(struct audit *audit, struct asker *asker, uint32_t index)
 {
     struct edges answers[GRAPH_CHUNK];
+    uint32_t unknown[GRAPH_CHUNK];
     const uint32_t *ids = audit->reached + (size_t)index * GRAPH_CHUNK;
     uint32_t count = audit->reached_count - index * GRAPH_CHUNK;
     if (count > GRAPH_CHUNK)
         count = GRAPH_CHUNK;
+    atomic_fetch_add_explicit(&audit->requests, count, memory_order_relaxed);
     int rc = failure_if_interrupted(audit->failure);
-    if (rc == 0)
+    if (rc == 0 && asker->remembers) {
+        if (keep_remembered(audit, asker, ids, count, unknown, &count) < 0)
+            return no_memory(audit);
+        ids = unknown;
+    }
+    if (rc == 0 && count > 0)
         rc = asker->ask(asker, ids, count, answers);
     for (uint32_t i = 0; rc == 0 && i < count; i++)
         if (keep_node(&audit->nodes[ids[i]], &answers[i]) < 0)
             rc = no_memory(audit);
-    atomic_fetch_add_explicit(&audit->requests, count, memory_order_relaxed);
     return rc;
 }
 
@@ -186,6 +284,11 @@ static int list_reached(struct audit *audit)
 }
 
 /* -- Both steps over corio -- */
+
+static bool remembers(const struct audit *audit)
+{
+    return audit->options.mode == MODE_BATCH && audit->options.memory;
+}
 
 static int ask_corio(struct asker *asker, const uint32_t *ids, uint32_t count,
                      struct edges *answers)
@@ -214,19 +317,27 @@ struct step {
     uint32_t count;
 };
 
-struct job_argument {
+/* One of the step's tasks: takes every n-th piece of work, so who does what, and with it what is in
+ * a batch, does not depend on timing. */
+struct walker {
     const struct step *step;
-    uint32_t index;
+    uint32_t first;
+    uint32_t every;
 };
 
-static int job_task(void *arg)
+static int walker_task(void *arg)
 {
-    const struct job_argument *job = arg;
-    struct audit *audit = job->step->audit;
-    struct asker asker = {.ask = ask_corio, .dispatcher = job->step->edges};
-    int rc = job->step->job(audit, &asker, job->index);
+    const struct walker *walker = arg;
+    const struct step *step = walker->step;
+    struct audit *audit = step->audit;
+    struct asker asker = {
+        .ask = ask_corio, .remembers = remembers(audit), .dispatcher = step->edges};
+    int rc = 0;
+    for (uint32_t i = walker->first; rc == 0 && i < step->count; i += walker->every)
+        rc = step->job(audit, &asker, i);
     free(asker.requests);
     free(asker.answers);
+    free(asker.unknown);
     if (rc < 0)
         failure_of_database(audit->failure, rc, audit->store, audit->options.path);
     return rc;
@@ -235,12 +346,11 @@ static int job_task(void *arg)
 static int step_task(void *arg)
 {
     const struct step *step = arg;
-    int rc = corio_set_window(WINDOW);
-    for (uint32_t i = 0; rc == 0 && i < step->count; i++) {
-        struct job_argument job = {step, i};
-        if (interrupted)
-            break;
-        rc = corio_go_copy(job_task, &job, sizeof job);
+    uint32_t walkers = remembers(step->audit) ? WALKERS_REMEMBERING : WALKERS;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < walkers && i < step->count; i++) {
+        struct walker walker = {step, i, walkers};
+        rc = corio_go_copy(walker_task, &walker, sizeof walker);
     }
     int children = corio_wait();
     return rc < 0 ? rc : children;
@@ -274,8 +384,7 @@ static int add_edges(struct audit *audit, corio_runtime *runtime, corio_dispatch
         .bind = store_edges_bind,
         .row = store_edges_row,
         .singly = audit->options.mode == MODE_ITEM,
-        .remember_bytes =
-            audit->options.mode == MODE_BATCH && audit->options.memory ? REMEMBER_BYTES : 0,
+        .remember_bytes = remembers(audit) ? REMEMBER_BYTES : 0,
     };
     return corio_sqlite_add_query(audit->store, runtime, &query, ret);
 }
@@ -302,7 +411,7 @@ static int run_corio(struct audit *audit)
     rc = add_edges(audit, runtime, &step.edges);
     if (rc < 0)
         failure_of_database(audit->failure, rc, audit->store, audit->options.path);
-    int64_t begin = now_ns();
+    struct stopwatch stopwatch = stopwatch_begin();
     if (rc == 0)
         rc = run_step(audit, runtime, &step);
     if (rc == 0)
@@ -311,7 +420,7 @@ static int run_corio(struct audit *audit)
     step.count = (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK;
     if (rc == 0)
         rc = run_step(audit, runtime, &step);
-    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    stopwatch_end(stopwatch, &audit->figures);
     if (rc == 0)
         take_figures(audit, runtime, step.edges);
     corio_runtime_destroy(runtime);
@@ -326,14 +435,14 @@ static int run_threads(struct audit *audit)
     int rc = threads_create(audit, &threads);
     if (rc < 0)
         return rc;
-    int64_t begin = now_ns();
+    struct stopwatch stopwatch = stopwatch_begin();
     rc = threads_run(threads, walk_root, audit->root_count);
     if (rc == 0)
         rc = list_reached(audit);
     if (rc == 0)
         rc = threads_run(threads, keep_chunk,
                          (audit->reached_count + GRAPH_CHUNK - 1) / GRAPH_CHUNK);
-    audit->figures.wall_s = (double)(now_ns() - begin) * 1e-9;
+    stopwatch_end(stopwatch, &audit->figures);
     audit->figures.workers = audit->options.threads;
     audit->figures.statements = threads_statements(threads);
     audit->figures.unique = audit->figures.statements;

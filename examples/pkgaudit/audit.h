@@ -8,8 +8,8 @@
  * this same work, with the same code; they differ in how a request is answered:
  *
  *     batch    corio: all requests of a phase are one batch; equal ones are asked once, several connections read. An
- *              answer is remembered for the run, as in threads, and dropped if the database
- *              changes; off with --no-memory.
+ *              answer is remembered for the run, and looked up before it is asked for, as in threads; it is dropped if
+ *              the database changes; off with --no-memory.
  *     item     corio: every request is a query of its own on one connection; nothing is shared
  *     threads  plain threads, each with a connection and a prepared statement; a cache that all share remembers every
  *              answer for the run
@@ -70,6 +70,7 @@ struct audit_figures {
     double cpu_s; /* of the wall time: with tasks running */
     double io_s;  /* of the wall time: between the end of all tasks' work and their resume */
     double wall_s;
+    double processor_s; /* processor time that all threads used in it */
 };
 
 struct audit {
@@ -97,12 +98,15 @@ struct asker {
     /* Answers all of ids[0..count); the answers are valid until the next call. Returns 0 or a
      * negative code with the failure noted. */
     int (*ask)(struct asker *asker, const uint32_t *ids, uint32_t count, struct edges *answers);
+    bool remembers;               /* batch: what is remembered is taken before the rest is asked */
     corio_dispatcher *dispatcher; /* batch and item */
     corio_request *requests;
     uint32_t request_room;
     struct reader *reader; /* threads */
     struct edges *answers; /* room for a level's answers */
     uint32_t answer_room;
+    uint32_t *unknown; /* ids that are not remembered */
+    uint32_t unknown_room;
 };
 
 /* One step's piece of work number `index`, with an asker of its own. */

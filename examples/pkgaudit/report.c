@@ -207,8 +207,8 @@ void report_json(const struct report *report, const struct ingest *ingest, FILE 
             figures->batches);
     fprintf(to, ", \"smallest_batch\": %" PRIu64 ", \"largest_batch\": %" PRIu64,
             figures->smallest_batch, figures->largest_batch);
-    fprintf(to, ", \"wall_s\": %.6f, \"cpu_s\": %.6f, \"io_s\": %.6f", figures->wall_s,
-            figures->cpu_s, figures->io_s);
+    fprintf(to, ", \"wall_s\": %.6f, \"cpu_s\": %.6f, \"io_s\": %.6f, \"processor_s\": %.6f",
+            figures->wall_s, figures->cpu_s, figures->io_s, figures->processor_s);
     fprintf(to, ", \"missing\": %u, \"cycles\": %u, \"largest_cycle\": %u", report->missing,
             report->cycles.count, report->largest_cycle);
     if (ingest)
@@ -222,14 +222,14 @@ void report_json(const struct report *report, const struct ingest *ingest, FILE 
 void report_compare(const struct comparison *rows, size_t count, size_t item, size_t threads,
                     FILE *to)
 {
-    fprintf(to, "%-28s %9s %9s %9s %8s %8s %9s %8s %10s\n", "mode", "requests", "unique", "asked",
-            "phases", "batches", "wall s", "vs item", "vs threads");
+    fprintf(to, "%-28s %9s %9s %9s %8s %8s %9s %9s %8s %10s\n", "mode", "requests", "unique",
+            "asked", "phases", "batches", "cpu s", "wall s", "vs item", "vs threads");
     for (size_t i = 0; i < count; i++) {
         const struct audit_figures *figures = &rows[i].figures;
         fprintf(to, "%-28s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %8" PRIu64,
                 rows[i].name, figures->requests, figures->unique, figures->statements,
                 figures->phases, figures->batches);
-        fprintf(to, " %9.3f %7.1fx %9.2fx\n", figures->wall_s,
+        fprintf(to, " %9.3f %9.3f %7.1fx %9.2fx\n", figures->processor_s, figures->wall_s,
                 rows[item].figures.wall_s / figures->wall_s,
                 rows[threads].figures.wall_s / figures->wall_s);
     }

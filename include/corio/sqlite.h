@@ -7,8 +7,9 @@
  *
  *   query   one SELECT for each request. Requests of a batch with the same key are asked once; the
  *           keys are shared out among the reader connections, one of them used by the dispatching
- *           thread, the others by the runtime's I/O threads. Each reader asks in one read
- *           transaction, so it sees one state of the database; two readers may see two.
+ *           thread, the others by threads of the corio_sqlite, made when they are first needed.
+ *           Each reader asks in one read transaction, so it sees one state of the database; two
+ *           readers may see two. The batch is answered as a whole.
  *   exec    one or more statements for each request. A batch is one transaction on the writer;
  *           batches are committed in the order in which they were handed over.
  *
@@ -106,25 +107,24 @@ typedef struct corio_sqlite_query {
     size_t input_bytes;  /* of a request's input */
     size_t output_bytes; /* of a request's output: it is zeroed before the first row */
     /* Binds a request's input to the statement. Text and blobs of the input may be bound with
-     * SQLITE_STATIC. Returns 0 or a negative code, which the request gets. Thread: an I/O
-     * thread or the dispatching one; several at a time, each with a connection of its own. */
+     * SQLITE_STATIC. Returns 0 or a negative code, which the request gets. Thread: the
+     * dispatching one and the corio_sqlite's own; several at a time, each with a connection. */
     int (*bind)(void *self, sqlite3_stmt *statement, const void *input);
     /* Takes one row into the output. It is called once per row, and only for one of several
      * equal requests: the output is then copied bytewise to the others. Returns 0 to go on, 1 to
-     * leave the rows that follow, or a negative code, which the request gets. Thread: an I/O
-     * thread. */
+     * leave the rows that follow, or a negative code, which the request gets. Thread: as bind. */
     int (*row)(void *self, corio_sqlite_memory *memory, sqlite3_stmt *statement, void *output);
     /* Tells which requests are equal: those whose keys are. Returns the key, borrowed from the
      * input, and its length. NULL: the whole input (wrong where an input holds pointers or
-     * padding). Thread: the dispatching one. */
+     * padding). Thread: the dispatching one, and those of tasks that call corio_sqlite_recall. */
     const void *(*key)(void *self, const void *input, size_t *ret_bytes);
     void *self; /* first argument of the three; borrowed until the runtime's end */
     /* For comparisons: every request by itself, equal ones too, one after the other on one
      * connection, without a read transaction around them. */
     bool singly;
-    /* Keep answers for later batches, in up to about this much memory; 0: keep none. They are
-     * dropped when another connection has changed the database (PRAGMA data_version, looked up
-     * once per batch). */
+    /* Keep answers for later batches and for corio_sqlite_recall, in up to about this much memory;
+     * 0, or singly: keep none. They are dropped when another connection has changed the database
+     * (PRAGMA data_version, looked up before and after each batch). */
     size_t remember_bytes;
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options */
@@ -138,6 +138,28 @@ typedef struct corio_sqlite_query {
 CORIO_API int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
                                      const corio_sqlite_query *query,
                                      corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
+
+/* corio_sqlite_recall: answers a request from what the dispatcher remembers, without suspending.
+ * corio_sqlite_recall_many: the same for `count` of them, for less than one by one costs.
+ * For tasks that ask much that others have asked before: what is there costs a look into a table,
+ * and only the rest is worth a batch.
+ *
+ *     if (corio_sqlite_recall(edges, &key, &answer) != 0)
+ *         rc = corio_io(edges, &key, &answer);
+ *
+ * What it finds is as fresh as the dispatcher's last batch, and so at least as fresh as the last
+ * answer that this task got from it; a change of the database by another process since that batch
+ * is not noticed before the next one. After a commit of an exec dispatcher of the same corio_sqlite
+ * nothing is found until the query dispatcher's next batch. In a phase everything is found that
+ * batches of earlier phases have read (with CORIO_WAIT_STRICT: that, and nothing else).
+ *
+ * input, output: as for corio_io; what the output points to is valid until the task next suspends.
+ * inputs, outputs: arrays of them; found: gets for each whether it is answered. Returns 0 if it is
+ * answered (many: how many are). Suspends: never. Thread: a task of the dispatcher's runtime.
+ * Errors: -ENOENT it is not remembered; -EINVAL not a query dispatcher, or nothing to look for. */
+CORIO_API int corio_sqlite_recall(corio_dispatcher *dispatcher, const void *input, void *output);
+CORIO_API int corio_sqlite_recall_many(corio_dispatcher *dispatcher, const void *inputs,
+                                       void *outputs, size_t count, bool *found);
 
 /* Most statements of an exec dispatcher. */
 #define CORIO_SQLITE_STATEMENTS 8
@@ -193,7 +215,7 @@ typedef struct corio_sqlite_stats {
     uint64_t remembered;   /* of these, answered from memory */
     uint64_t statements;   /* of these, asked of the database (exec: requests executed) */
     uint64_t transactions; /* read or write transactions, at most */
-    uint64_t busy;         /* batches or slices put off because the database was locked */
+    uint64_t busy;         /* batches put off because the database was locked */
     uint64_t largest_batch;
     uint64_t smallest_batch;
 } corio_sqlite_stats;

@@ -52,6 +52,15 @@ same_in_all_modes() {
     [ "$(digest "$work/json")" = "$first" ] || fail "another digest without memory"
 }
 
+# same_batches ROOTS...: byte for byte, for any number of workers and readers.
+same_batches() {
+    for workers in 1 2 4; do
+        CORIO_BATCH_LOG="$work/log$workers" "$program" "$@" --workers=$workers --readers=$workers --json >"$work/json"
+        [ -s "$work/log$workers" ] || fail "no batches with $workers workers"
+        cmp -s "$work/log1" "$work/log$workers" || fail "other batches with $workers workers: $*"
+    done
+}
+
 # checked INPUT VERSIONS ROOTS...: the independent program agrees.
 checked() {
     input=$1
@@ -72,6 +81,8 @@ if [ "$kind" = real ]; then
     command -v dpkg >/dev/null && versions=1000
     same_in_all_modes
     same_in_all_modes --sample=500
+    same_batches --sample=500
+    same_batches --sample=500 --no-memory
     checked "$work/avail" "$versions" --all
     if grep -q '^Status: install ok installed' /var/lib/dpkg/status; then
         checked "$work/avail" 0

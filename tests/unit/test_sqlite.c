@@ -276,6 +276,177 @@ static void used_up_memory_makes_it_forget(void **state)
     assert_true(world->asked >= 2 * ROWS);
 }
 
+/* -- Looking before asking -- */
+
+static int recall_key(struct world *world, int64_t key, struct answer *answer)
+{
+    return corio_sqlite_recall(world->query, &key, answer);
+}
+
+static bool is_right(const struct answer *answer, int64_t key)
+{
+    char text[32];
+    snprintf(text, sizeof text, "v=%lld", (long long)(10 * key));
+    return answer->rows == 1 && answer->value == 10 * key && strcmp(answer->text, text) == 0;
+}
+
+static int ask_then_recall(void *arg)
+{
+    struct world *world = arg;
+    struct asking asking = {world, 0};
+    struct answer answer;
+    if (recall_key(world, 7, &answer) != -ENOENT)
+        return -EBADMSG;
+    int rc = ask_fifty(&asking);
+    for (int64_t key = 0; rc == 0 && key < 50; key++)
+        if (recall_key(world, key, &answer) != 0 || !is_right(&answer, key))
+            rc = -EBADMSG;
+    return rc == 0 && recall_key(world, 50, &answer) != -ENOENT ? -EBADMSG : rc;
+}
+
+/* Of the keys 25 to 74 the first half has been asked for. */
+static int ask_then_recall_many(void *arg)
+{
+    struct world *world = arg;
+    struct asking asking = {world, 0};
+    struct answer answers[50];
+    int64_t keys[50];
+    bool found[50];
+    int rc = ask_fifty(&asking);
+    for (int i = 0; i < 50; i++)
+        keys[i] = 25 + i;
+    if (rc == 0 && corio_sqlite_recall_many(world->query, keys, answers, 50, found) != 25)
+        rc = -EBADMSG;
+    for (int i = 0; i < 50; i++)
+        if (found[i] != (i < 25) || (found[i] && !is_right(&answers[i], keys[i])))
+            rc = -EBADMSG;
+    return rc;
+}
+
+static void many_are_found_at_once(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, ask_then_recall_many, world), 0);
+    assert_int_equal(corio_sqlite_recall_many(world->query, NULL, NULL, 0, NULL), 0);
+}
+
+static void what_is_remembered_is_found_without_a_batch(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, ask_then_recall, world), 0);
+    assert_int_equal(stats_of(world->query).batches, 1);
+    assert_int_equal(world->asked, 50);
+}
+
+static int ask_one(struct world *world, int64_t key)
+{
+    struct answer answer;
+    int rc = corio_io(world->query, &key, &answer);
+    return rc == 0 && answer.rows > 0 && !is_right(&answer, key) ? -EBADMSG : rc;
+}
+
+static int change_then_recall(void *arg)
+{
+    struct world *world = arg;
+    struct answer answer;
+    int64_t pair[2] = {2000, 20000};
+    int rc = ask_one(world, 2000);
+    if (rc == 0 && (recall_key(world, 2000, &answer) != 0 || answer.rows != 0))
+        rc = -EBADMSG;
+    if (rc == 0)
+        rc = corio_io(world->exec, pair, NULL);
+    if (rc == 0 && recall_key(world, 2000, &answer) != -ENOENT)
+        rc = -EBADMSG;
+    if (rc == 0)
+        rc = ask_one(world, 2000);
+    if (rc == 0 && (recall_key(world, 2000, &answer) != 0 || !is_right(&answer, 2000)))
+        rc = -EBADMSG;
+    return rc;
+}
+
+static void nothing_is_found_after_an_own_commit(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    add_exec(world, false);
+    assert_int_equal(corio_run(world->runtime, change_then_recall, world), 0);
+}
+
+static int recall_after_a_foreign_commit(void *arg)
+{
+    struct world *world = arg;
+    struct answer answer;
+    int rc = ask_one(world, 1);
+    if (sqlite3_exec(corio_sqlite_writer(world->database), "UPDATE t SET v = 11 WHERE k = 1", NULL,
+                     NULL, NULL) != SQLITE_OK)
+        return -EIO;
+    if (rc == 0)
+        rc = ask_one(world, 2);
+    return rc == 0 && recall_key(world, 1, &answer) != -ENOENT ? -EBADMSG : rc;
+}
+
+static void a_foreign_commit_is_noticed_by_the_next_batch(void **state)
+{
+    struct world *world = *state;
+    add_query(world, 1 << 20, false);
+    assert_int_equal(corio_run(world->runtime, recall_after_a_foreign_commit, world), 0);
+}
+
+static void only_a_query_that_remembers_can_be_looked_into(void **state)
+{
+    struct world *world = *state;
+    struct answer answer;
+    int64_t key = 1;
+    add_query(world, 0, false);
+    add_exec(world, false);
+    assert_int_equal(corio_run(world->runtime, ask_from_many, world), 0);
+    assert_int_equal(recall_key(world, 1, &answer), -ENOENT);
+    assert_int_equal(corio_sqlite_recall(world->exec, &key, &answer), -EINVAL);
+    assert_int_equal(corio_sqlite_recall(NULL, &key, &answer), -EINVAL);
+    assert_int_equal(corio_sqlite_recall(world->query, NULL, &answer), -EINVAL);
+}
+
+/* Goes through all keys from `first` on, asking only for what is not remembered. */
+static int go_through_keys(void *arg)
+{
+    const struct asking *asking = arg;
+    int rc = 0;
+    for (int64_t i = 0; rc == 0 && i < ROWS; i++) {
+        int64_t key = (asking->first + i) % ROWS;
+        struct answer answer;
+        if (recall_key(asking->world, key, &answer) != 0)
+            rc = corio_io(asking->world->query, &key, &answer);
+        if (rc == 0 && !is_right(&answer, key))
+            rc = -EBADMSG;
+    }
+    return rc;
+}
+
+static int go_from_everywhere(void *arg)
+{
+    for (int64_t i = 0; i < 300; i++) {
+        struct asking asking = {arg, 7 * i % ROWS};
+        corio_go_copy(go_through_keys, &asking, sizeof asking);
+    }
+    return corio_wait();
+}
+
+/* Streaming: answers are kept by I/O threads while tasks look. Now and then all is dropped. */
+static void tasks_may_look_while_answers_are_kept(void **state)
+{
+    struct world *world = *state;
+    assert_int_equal(corio_runtime_destroy(world->runtime), 0);
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.workers = 3;
+    assert_int_equal(corio_runtime_create(&options, &world->runtime), 0);
+    add_query(world, 30000, false);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(corio_run(world->runtime, go_from_everywhere, world), 0);
+    assert_true(world->asked >= ROWS);
+}
+
 static int ask_bad_and_good(void *arg)
 {
     struct world *world = arg;
@@ -520,6 +691,12 @@ int main(void)
         WORLD_TEST(remembered_answers_are_not_asked_again),
         WORLD_TEST(a_commit_makes_it_forget),
         WORLD_TEST(used_up_memory_makes_it_forget),
+        WORLD_TEST(what_is_remembered_is_found_without_a_batch),
+        WORLD_TEST(many_are_found_at_once),
+        WORLD_TEST(nothing_is_found_after_an_own_commit),
+        WORLD_TEST(a_foreign_commit_is_noticed_by_the_next_batch),
+        WORLD_TEST(only_a_query_that_remembers_can_be_looked_into),
+        WORLD_TEST(tasks_may_look_while_answers_are_kept),
         WORLD_TEST(an_error_reaches_its_request_only),
         WORLD_TEST(bad_sql_is_refused),
         WORLD_TEST(a_batch_is_one_transaction),

@@ -153,6 +153,7 @@ int corio_sqlite_open(const corio_sqlite_options *options, corio_sqlite **ret_da
     }
     pthread_mutex_init(&database->lock, NULL);
     pthread_cond_init(&database->reader_back, NULL);
+    pthread_cond_init(&database->offered, NULL);
     database->last_turn = &database->first_turn;
     database->readers = calloc(database->options.readers, sizeof *database->readers);
     rc = database->readers ? connect_all(database) : -ENOMEM;
@@ -168,6 +169,7 @@ void corio_sqlite_close(corio_sqlite *database)
 {
     if (!database)
         return;
+    cr_sqlite_end_helpers(database);
     while (database->faces) {
         struct cr_sqlite_face *face = database->faces;
         database->faces = face->next;
@@ -177,6 +179,7 @@ void corio_sqlite_close(corio_sqlite *database)
         cr_sqlite_disconnect(&database->readers[i]);
     cr_sqlite_disconnect(&database->writer);
     pthread_cond_destroy(&database->reader_back);
+    pthread_cond_destroy(&database->offered);
     pthread_mutex_destroy(&database->lock);
     free(database->readers);
     free((char *)database->options.path);
@@ -200,8 +203,7 @@ int corio_sqlite_step(sqlite3_stmt *statement)
     return corio_sqlite_error(cr_sqlite_finish(statement));
 }
 
-/* Blocks an I/O thread while all readers are in use: they come back without needing anything
- * from it. */
+/* Blocks while all readers are in use: they come back without needing anything from this thread. */
 struct cr_sqlite_connection *cr_sqlite_take_reader(corio_sqlite *database)
 {
     pthread_mutex_lock(&database->lock);

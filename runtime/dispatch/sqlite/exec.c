@@ -115,6 +115,8 @@ static void run_transaction(struct exec *exec, corio_batch *batch, struct outcom
         result = cr_sqlite_finish(writer->commit);
         if (result != SQLITE_OK)
             outcome->all = cr_sqlite_failed(database, writer, result);
+        else /* relaxed: those who are told of the commit are told after this */
+            atomic_fetch_add_explicit(&database->changes, 1, memory_order_relaxed);
     }
     rollback(writer->handle);
 }

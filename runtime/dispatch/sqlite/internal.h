@@ -3,13 +3,14 @@
  * internal.h - what the files of the SQLite dispatchers share.
  *
  *     corio_sqlite --+-- writer connection   one batch at a time, in order (exec.c)
- *                    +-- reader connections  taken and given back by slices (query.c)
+ *                    +-- reader connections  taken and given back by shares of a batch (query.c)
+ *                    +-- helpers             threads that read along (help.c)
  *                    +-- faces               the dispatchers, freed with the database
  *
  * Invariants: a connection is used by one thread at a time (SQLITE_OPEN_NOMUTEX relies on it):
  * readers by whoever took them from the pool, the writer by the batch whose turn it is. Dispatchers
  * are added outside of runs only, so their statements are prepared on every connection before any
- * slice runs.
+ * share is read.
  */
 #ifndef CR_SQLITE_INTERNAL_H
 #define CR_SQLITE_INTERNAL_H
@@ -18,8 +19,11 @@
 #include <corio/sqlite.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define CR_SQLITE_READERS_MAX 64
+
+struct plan;
 
 /* A connection and the statements that every batch needs. */
 struct cr_sqlite_connection {
@@ -54,6 +58,13 @@ struct corio_sqlite {
     pthread_cond_t reader_back;
     struct cr_sqlite_connection *idle[CR_SQLITE_READERS_MAX]; /* readers nobody uses */
     unsigned idle_count;
+    atomic_uint_fast64_t
+        changes;         /* commits of the writer, and changes by others that were noticed */
+    struct plan *offers; /* plans that want helpers */
+    pthread_cond_t offered;
+    pthread_t helpers[CR_SQLITE_READERS_MAX];
+    unsigned helper_count;
+    bool closing;
     bool writing; /* some thread works on the writer and will look at the turns when it is done */
     struct cr_sqlite_turn *first_turn;
     struct cr_sqlite_turn **last_turn;
@@ -77,6 +88,9 @@ int cr_sqlite_finish(sqlite3_stmt *statement);
 
 /* Counts a batch of n requests. The caller holds the lock. */
 void cr_sqlite_count_batch_locked(struct cr_sqlite_face *face, size_t n);
+
+/* help.c */
+void cr_sqlite_end_helpers(corio_sqlite *database);
 
 /* memory.c: pieces that grow in chunks and are freed all at once. */
 struct cr_sqlite_chunk;

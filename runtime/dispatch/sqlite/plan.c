@@ -8,31 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t mix(uint64_t x)
-{
-    x *= 0x9e3779b97f4a7c15u;
-    return x ^ (x >> 29);
-}
-
-static uint64_t hash_key(const void *key, size_t bytes)
-{
-    const char *at = key;
-    uint64_t hash = bytes;
-    uint64_t word = 0;
-    for (; bytes >= 8; bytes -= 8, at += 8) {
-        memcpy(&word, at, 8);
-        hash = mix(hash ^ word);
-    }
-    if (bytes == 4) {
-        uint32_t half;
-        memcpy(&half, at, 4);
-        return mix(hash ^ half);
-    }
-    word = 0;
-    memcpy(&word, at, bytes);
-    return mix(hash ^ word);
-}
-
 static void free_arrays(struct plan *plan)
 {
     free(plan->of_request);
@@ -92,16 +67,6 @@ static uint32_t find_entry(struct plan *plan, const struct entry *like)
     }
 }
 
-static struct entry entry_of(const struct query *query, const void *input)
-{
-    struct entry entry = {.input = input, .key = input, .key_bytes = query->options.input_bytes};
-    if (query->options.key)
-        entry.key = query->options.key(query->options.self, input, &entry.key_bytes);
-    if (!query->options.singly)
-        entry.hash = hash_key(entry.key, entry.key_bytes);
-    return entry;
-}
-
 static void sort_requests(struct plan *plan, corio_batch *batch)
 {
     const struct query *query = plan->query;
@@ -111,59 +76,31 @@ static void sort_requests(struct plan *plan, corio_batch *batch)
     if (!query->options.singly)
         memset(plan->slots, 0, plan->slot_count * sizeof *plan->slots);
     for (size_t i = 0; i < plan->requests; i++) {
-        struct entry entry = entry_of(query, corio_batch_input(batch, i));
+        struct entry entry = cr_sqlite_entry(query, corio_batch_input(batch, i));
         plan->of_request[i] =
             query->options.singly ? add_entry(plan, &entry) : find_entry(plan, &entry);
     }
 }
 
-/* A key that may be remembered must outlive the request it was borrowed from. */
-static int own_key(struct plan *plan, struct entry *entry)
+static void sort_entries(struct plan *plan)
 {
-    void *key = corio_sqlite_alloc(&plan->shares[0].memory, entry->key_bytes + 1);
-    if (!key)
-        return -ENOMEM;
-    entry->key = memcpy(key, entry->key, entry->key_bytes);
-    return 0;
-}
-
-static int sort_entries(struct plan *plan)
-{
-    struct query *query = plan->query;
-    bool remember = query->options.remember_bytes > 0;
     for (size_t i = 0; i < plan->entry_count; i++) {
         struct entry *entry = &plan->entries[i];
-        if (remember)
-            entry->output = cr_sqlite_recall_find(&query->recall, entry);
-        if (entry->output)
-            continue;
-        if (remember && own_key(plan, entry) < 0)
-            return -ENOMEM;
-        plan->asked[plan->asked_count++] = (uint32_t)i;
+        entry->answer = cr_sqlite_recall_find(plan->query, entry);
+        if (!entry->answer)
+            plan->asked[plan->asked_count++] = (uint32_t)i;
     }
-    return 0;
 }
 
 int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch)
 {
-    struct query *query = plan->query;
+    plan->batch = batch;
     plan->requests = corio_batch_len(batch);
     int rc = cr_sqlite_plan_reserve(plan, plan->requests);
     if (rc < 0)
         return rc;
     sort_requests(plan, batch);
-    plan->share_count = 1;
-    rc = sort_entries(plan);
-    if (rc < 0)
-        return rc;
-    size_t bytes = plan->asked_count * query->options.output_bytes;
-    if (bytes > plan->outputs_bytes) {
-        free(plan->outputs);
-        plan->outputs = malloc(bytes);
-        plan->outputs_bytes = plan->outputs ? bytes : 0;
-        if (!plan->outputs)
-            return -ENOMEM;
-    }
+    sort_entries(plan);
     return 0;
 }
 
@@ -177,7 +114,6 @@ void cr_sqlite_plan_clear(struct plan *plan)
     plan->share_count = 0;
     plan->done = false;
     atomic_store(&plan->claimed, 0);
-    atomic_store(&plan->read, 0);
     atomic_store(&plan->busy, false);
 }
 
@@ -187,6 +123,5 @@ void cr_sqlite_plan_destroy(struct plan *plan)
         return;
     cr_sqlite_plan_clear(plan);
     free_arrays(plan);
-    free(plan->outputs);
     free(plan);
 }

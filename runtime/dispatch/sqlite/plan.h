@@ -10,8 +10,8 @@
  *                  |       |   |
  *     asked        a       c   d      the entries that the database is asked for, claimed a few at a time
  *
- *     shares     |0 1 2 3|4 5 6 7|    slices of the batch, one per reader; a share claims and reads entries of the whole
- *                                     plan; the last one to end answers and completes all of them
+ *     shares       0 (the dispatching thread's), 1 ... (those of helpers that joined): each claims and reads entries;
+ *                  the last one to end answers and completes the batch
  *
  * Life: an answer's memory must be there until the task that has it suspends again. Dispatch
  * functions are called when no task runs, so at a call for a later phase all tasks resumed before
@@ -28,25 +28,31 @@
 
 struct query;
 
+/* One answer, in one piece: the output, and behind it the key (if it is to be remembered). It is
+ * what requests are answered from, now and later: nothing is copied to remember it. */
+struct answer {
+    uint64_t hash;
+    size_t key_bytes;
+    char output[]; /* aligned to 16 */
+};
+
 struct entry {
-    const void *key; /* borrowed from the first request that has it, or in shares[0].memory */
+    const void *key; /* borrowed from the first request that has it */
     size_t key_bytes;
     uint64_t hash;
     const void *input;
-    void *output; /* filled if status is 0 */
+    struct answer *answer; /* filled if status is 0 */
     int status;
 };
 
 struct share {
-    corio_batch *batch;
-    size_t first; /* of the requests in the plan */
-    size_t count;
     corio_sqlite_memory memory; /* what this share's reader took in */
 };
 
 struct plan {
     struct plan *next;
     struct query *query;
+    corio_batch *batch;
     size_t requests;
     uint32_t *of_request;
     struct entry *entries;
@@ -56,13 +62,12 @@ struct plan {
     uint32_t *slots; /* open addressing: entry + 1, 0 is free */
     size_t slot_count;
     size_t capacity; /* requests that the arrays above have room for */
-    char *outputs;   /* of asked entries, in the order of `asked` */
-    size_t outputs_bytes;
     struct share shares[CR_SQLITE_READERS_MAX];
-    unsigned share_count;
+    unsigned share_count; /* under the database's lock while the plan is offered, as the next two */
+    unsigned wanted;      /* helpers that may still join */
+    struct plan *next_offer; /* valid if any is wanted */
 
     atomic_size_t claimed;    /* entries of `asked` taken by shares */
-    atomic_size_t read;       /* entries of `asked` that are whole */
     atomic_uint unfinished;   /* shares that still read */
     atomic_bool busy;         /* an entry found the database locked */
     unsigned tries;           /* batches put off in a row before this one */
@@ -71,22 +76,29 @@ struct plan {
     uint64_t done_generation; /* valid if done */
 };
 
-/* Answers kept for later batches. Used by dispatch functions only, so without a lock. */
-struct recalled {
-    uint64_t hash;
-    const void *key; /* NULL: free */
-    size_t key_bytes;
-    void *output;
+/* Answers kept for later, by hash: open addressing. Slots are filled while others look into them,
+ * and never changed; a larger table takes the place of a full one. */
+struct slot {
+    uint64_t hash; /* valid if there is an answer */
+    _Atomic(struct answer *) answer;
+};
+
+struct table {
+    struct table *next; /* of those replaced */
+    size_t slot_count;
+    struct slot slots[];
 };
 
 struct recall {
-    struct recalled *slots;
-    size_t slot_count;
+    pthread_mutex_t lock;          /* for all but looking up */
+    _Atomic(struct table *) table; /* NULL: nothing is remembered */
+    struct table *replaced;        /* tasks may look into them until the next dispatch */
     size_t count;
-    corio_sqlite_memory memory;  /* keys, outputs and what they point to */
+    corio_sqlite_memory memory;  /* answers and what they point to */
     corio_sqlite_memory retired; /* dropped, but tasks may still look at it */
     uint64_t retired_generation; /* no plan was in flight at this one; 0: not seen yet */
     uint64_t data_version;
+    uint64_t changes;                  /* the database's count when data_version was asked for */
     struct cr_sqlite_connection watch; /* asks for the data version */
     sqlite3_stmt *ask_version;
 };
@@ -110,14 +122,27 @@ int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch);
 void cr_sqlite_plan_clear(struct plan *plan);
 void cr_sqlite_plan_destroy(struct plan *plan);
 
+/* query.c */
+void cr_sqlite_query_destroy(struct cr_sqlite_face *face);
+/* A helper's part of a plan that it has joined. */
+void cr_sqlite_read_along(struct plan *plan, struct share *share);
+
+/* help.c: lets that many helpers join the plan until it is withdrawn. */
+void cr_sqlite_offer(struct plan *plan, unsigned helpers);
+void cr_sqlite_withdraw(struct plan *plan);
+
 /* recall.c */
 int cr_sqlite_recall_init(struct query *query);
 void cr_sqlite_recall_fini(struct query *query);
 /* Drops everything if the database has changed or the memory is used up. in_flight: plans not
  * done. */
 void cr_sqlite_recall_check(struct query *query, size_t in_flight);
-void *cr_sqlite_recall_find(const struct recall *recall, const struct entry *entry);
-/* Takes over the answers of a plan that is done, before its memory is reused. */
+struct entry cr_sqlite_entry(const struct query *query, const void *input);
+struct answer *cr_sqlite_recall_find(const struct query *query, const struct entry *entry);
+/* Takes over the answers of a plan that is read, and the memory behind them. */
 void cr_sqlite_recall_keep(struct query *query, struct plan *plan);
+/* Room for the answer to an entry, its output zero. NULL: no memory. */
+struct answer *cr_sqlite_answer_create(const struct query *query, corio_sqlite_memory *memory,
+                                       const struct entry *entry);
 
 #endif

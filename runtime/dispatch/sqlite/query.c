@@ -2,19 +2,15 @@
  *
  * query.c - the query dispatcher: a batch becomes a plan (plan.h), readers work on it side by side.
  *
- *     dispatch -> plan -> shares --+-> here:       claim and ask in a read transaction --+
- *                                  +-> I/O thread: the same                            --+-> the last
- *                                                                                        one
- *                                                                                        answers
+ *     dispatch -> plan --+-> here:   claim and ask in a read transaction --+-> the last one answers
+ *                        +-> helper: the same                            --+
  *
- * A share claims keys of the whole plan until none are left, and counts itself out. Nobody waits
- * for anybody: the share that counts out last finds every key read, and answers and completes all
- * shares. The dispatching thread takes a share too: all of a batch of few keys, since to wake an
- * I/O thread costs more than to ask them.
+ * A share claims keys until none are left, and counts itself out. The share that counts out last
+ * finds every key read, and answers and completes the batch. The dispatching thread has a share
+ * too: all of a batch of few keys, since to wake a helper costs more than to ask them.
  *
  * Edges
- *   plan.end    a share's entries and its last look at the plan -> the last share, which answers with them
- *   plan.read   an entry's answer -> the next dispatch, which remembers it
+ *   plan.end    a share's entries and its last look at the plan -> the last share, which remembers them and answers
  */
 #include "plan.h"
 
@@ -23,9 +19,20 @@
 #include <string.h>
 
 enum {
-    CLAIM = 16,         /* entries that a share takes at a time */
+    CLAIM = 4,          /* entries that a share takes at a time */
     ASKED_A_SHARE = 32, /* fewest keys worth another reader */
+    SPIN_ROUNDS = 1000, /* 20 to 40 us: about what a wake-up costs */
 };
+
+/* In a loop that waits: leaves the core's means to whoever shares it. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 static const uint64_t busy_delay_ns = 5000000;
 
@@ -40,7 +47,7 @@ static int step_rows(struct query *query, sqlite3_stmt *statement, corio_sqlite_
         result = sqlite3_step(statement);
         if (result != SQLITE_ROW)
             break;
-        rc = query->options.row(query->options.self, memory, statement, entry->output);
+        rc = query->options.row(query->options.self, memory, statement, entry->answer->output);
     }
     *ret_result = result;
     return rc < 0 ? rc : 0;
@@ -52,8 +59,11 @@ static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sq
     struct query *query = plan->query;
     sqlite3_stmt *statement = query->statements[reader->number];
     int result = SQLITE_OK;
-    if (query->options.output_bytes > 0)
-        memset(entry->output, 0, query->options.output_bytes);
+    entry->answer = cr_sqlite_answer_create(query, memory, entry);
+    if (!entry->answer) {
+        entry->status = -ENOMEM;
+        return;
+    }
     int rc = query->options.bind(query->options.self, statement, entry->input);
     if (rc == 0)
         rc = step_rows(query, statement, memory, entry, &result);
@@ -61,19 +71,15 @@ static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sq
         rc = cr_sqlite_failed(query->face.database, reader, result);
     sqlite3_reset(statement);
     if (rc == -EBUSY)
-        atomic_store_explicit(&plan->busy, true, memory_order_relaxed); /* read after plan.read */
+        atomic_store_explicit(&plan->busy, true, memory_order_relaxed); /* read after plan.end */
     entry->status = rc < 0 ? rc : 0;
 }
 
 static void ask_range(struct plan *plan, struct cr_sqlite_connection *reader,
                       corio_sqlite_memory *memory, size_t first, size_t last)
 {
-    size_t output_bytes = plan->query->options.output_bytes;
-    for (size_t i = first; i < last; i++) {
-        struct entry *entry = &plan->entries[plan->asked[i]];
-        entry->output = plan->outputs + i * output_bytes;
-        ask(plan, reader, memory, entry);
-    }
+    for (size_t i = first; i < last; i++)
+        ask(plan, reader, memory, &plan->entries[plan->asked[i]]);
 }
 
 /* Claims and asks until nothing is left. One read transaction spares each statement its own lock
@@ -91,8 +97,6 @@ static void read_share(struct plan *plan, struct share *share)
             break;
         size_t last = first + CLAIM < plan->asked_count ? first + CLAIM : plan->asked_count;
         ask_range(plan, reader, &share->memory, first, last);
-        /* [release plan.read] these entries are whole */
-        atomic_fetch_add_explicit(&plan->read, last - first, memory_order_release);
     }
     if (together)
         cr_sqlite_finish(reader->commit);
@@ -101,21 +105,18 @@ static void read_share(struct plan *plan, struct share *share)
 
 /* -- Answering -- */
 
-static void answer_share(struct plan *plan, struct share *share, bool put_off, unsigned tries)
+static void answer(struct plan *plan, size_t i, bool put_off)
 {
     size_t output_bytes = plan->query->options.output_bytes;
-    corio_batch *batch = share->batch;
-    for (size_t i = 0; i < share->count; i++) {
-        const struct entry *entry = &plan->entries[plan->of_request[share->first + i]];
-        if (entry->status == 0) {
-            if (output_bytes > 0)
-                memcpy(corio_batch_output(batch, i), entry->output, output_bytes);
-            corio_batch_respond(batch, i);
-        } else if (entry->status == -EBUSY && put_off) {
-            corio_batch_retry(batch, i, busy_delay_ns << tries);
-        } else {
-            corio_batch_fail(batch, i, entry->status);
-        }
+    const struct entry *entry = &plan->entries[plan->of_request[i]];
+    if (entry->status == 0) {
+        if (output_bytes > 0)
+            memcpy(corio_batch_output(plan->batch, i), entry->answer->output, output_bytes);
+        corio_batch_respond(plan->batch, i);
+    } else if (entry->status == -EBUSY && put_off) {
+        corio_batch_retry(plan->batch, i, busy_delay_ns << plan->tries);
+    } else {
+        corio_batch_fail(plan->batch, i, entry->status);
     }
 }
 
@@ -130,35 +131,40 @@ static void mark_done(struct plan *plan)
     pthread_mutex_unlock(&query->face.database->lock);
 }
 
-/* Every entry is read. A batch is tried again as often as the options say; a relaxed count,
- * since it bounds nothing but the tries. */
+/* Every entry is read. A batch is tried again as often as the options say; a relaxed count, since
+ * it bounds nothing but the tries. */
 static void answer_all(struct plan *plan)
 {
     struct query *query = plan->query;
     bool busy = atomic_load_explicit(&plan->busy, memory_order_relaxed);
     bool put_off = busy && plan->tries < query->face.database->options.busy_retries;
     atomic_store_explicit(&query->busy_in_row, put_off ? plan->tries + 1 : 0, memory_order_relaxed);
-    for (unsigned i = 0; i < plan->share_count; i++) {
-        answer_share(plan, &plan->shares[i], put_off, plan->tries);
-        corio_batch_complete(plan->shares[i].batch);
-    }
+    for (size_t i = 0; i < plan->requests; i++)
+        answer(plan, i, put_off);
+    corio_batch_complete(plan->batch);
 }
 
-/* One reader's part of a plan. The plan may be recycled once the last one has marked it done. */
-static int run_share(void *arg, corio_batch *batch)
+/* The plan may be recycled once the last one has marked it done. */
+static void count_out(struct plan *plan)
 {
-    struct plan *plan = arg;
-    struct share *share = plan->shares;
-    while (share->batch != batch)
-        share++;
-    if (atomic_load_explicit(&plan->claimed, memory_order_relaxed) < plan->asked_count)
-        read_share(plan, share);
     /* [acq_rel plan.end] */
     if (atomic_fetch_sub_explicit(&plan->unfinished, 1, memory_order_acq_rel) == 1) {
+        cr_sqlite_recall_keep(plan->query, plan);
         answer_all(plan);
         mark_done(plan);
     }
-    return CORIO_LATER;
+}
+
+static void read_if_any(struct plan *plan, struct share *share)
+{
+    if (atomic_load_explicit(&plan->claimed, memory_order_relaxed) < plan->asked_count)
+        read_share(plan, share);
+}
+
+void cr_sqlite_read_along(struct plan *plan, struct share *share)
+{
+    read_if_any(plan, share);
+    count_out(plan);
 }
 
 /* -- Dispatching -- */
@@ -169,45 +175,26 @@ static unsigned shares_for(const struct plan *plan)
         return 1;
     size_t shares = (plan->asked_count + ASKED_A_SHARE - 1) / ASKED_A_SHARE;
     unsigned readers = plan->query->face.database->options.readers;
-    if (shares > readers)
-        shares = readers;
-    return shares > plan->requests ? (unsigned)plan->requests : shares > 0 ? (unsigned)shares : 1;
+    return shares > readers ? readers : shares > 0 ? (unsigned)shares : 1;
 }
 
-/* Carves all shares but the first out of the batch; that one is what remains of it. Carving
- * fewer is no error. */
-static void carve(struct plan *plan, corio_batch *batch, unsigned wanted)
+/* Reads here and now: reading a cached database is CPU work, and this thread would only sleep
+ * meanwhile. In the end helpers have a few statements to go at most: to wait for them for a moment
+ * costs less than to go to sleep and be woken by the last one. */
+static void read_with_helpers(struct plan *plan, unsigned helpers)
 {
-    size_t each = plan->requests / wanted;
-    plan->shares[0].batch = batch;
-    plan->shares[0].first = 0;
-    plan->shares[0].count = plan->requests;
     plan->share_count = 1;
-    for (unsigned i = wanted - 1; i > 0; i--) {
-        struct share *share = &plan->shares[plan->share_count];
-        size_t first = each * i;
-        size_t count = plan->shares[0].count - first;
-        if (corio_batch_slice(batch, first, count, &share->batch) < 0)
+    atomic_store(&plan->unfinished, 1);
+    cr_sqlite_offer(plan, helpers);
+    read_if_any(plan, &plan->shares[0]);
+    if (helpers > 0)
+        cr_sqlite_withdraw(plan);
+    for (unsigned i = 0; i < SPIN_ROUNDS; i++) {
+        if (atomic_load_explicit(&plan->unfinished, memory_order_relaxed) == 1)
             break;
-        share->first = first;
-        share->count = count;
-        plan->shares[0].count = first;
-        plan->share_count++;
+        relax();
     }
-}
-
-/* The batch itself goes last. Its share is worked on here and now: reading a cached database is CPU
- * work, and this thread would only sleep meanwhile. */
-static void run_shares(struct plan *plan)
-{
-    unsigned count = plan->share_count;
-    atomic_store(&plan->unfinished, count);
-    for (unsigned i = count; i-- > 1;) {
-        corio_batch *batch = plan->shares[i].batch;
-        if (corio_batch_submit(batch, run_share, plan) < 0)
-            run_share(plan, batch);
-    }
-    run_share(plan, plan->shares[0].batch);
+    count_out(plan);
 }
 
 /* Recycles plans whose answers nobody looks at any more; returns how many are not done. */
@@ -229,20 +216,6 @@ static size_t sweep_locked(struct query *query)
     return in_flight;
 }
 
-/* Takes the answers of plans that are read, even if a share is about to count itself out yet:
- * what the tasks have been told by now is remembered, whatever the threads' timing. */
-static void harvest_locked(struct query *query)
-{
-    for (struct plan *plan = query->plans; plan; plan = plan->next) {
-        /* [acquire plan.read] */
-        size_t whole = atomic_load_explicit(&plan->read, memory_order_acquire);
-        if (plan->asked_count > 0 && whole == plan->asked_count) {
-            cr_sqlite_recall_keep(query, plan);
-            plan->data_version = 0; /* kept once */
-        }
-    }
-}
-
 static struct plan *begin_plan(struct query *query, corio_batch *batch)
 {
     pthread_mutex_t *lock = &query->face.database->lock;
@@ -257,7 +230,6 @@ static struct plan *begin_plan(struct query *query, corio_batch *batch)
     cr_sqlite_recall_check(query,
                            in_flight); /* may fail, and then needs the lock for SQLite's words */
     pthread_mutex_lock(lock);
-    harvest_locked(query);
     struct plan *plan = query->spare;
     if (plan)
         query->spare = plan->next;
@@ -275,7 +247,7 @@ static struct plan *begin_plan(struct query *query, corio_batch *batch)
 }
 
 /* Counted before anything runs: when the tasks have their answers, the figures are whole. */
-static void count_plan(struct plan *plan)
+static void count_plan(struct plan *plan, unsigned shares)
 {
     struct query *query = plan->query;
     corio_sqlite_stats *stats = &query->face.stats;
@@ -284,7 +256,7 @@ static void count_plan(struct plan *plan)
     stats->remembered += plan->entry_count - plan->asked_count;
     stats->statements += plan->asked_count;
     if (plan->asked_count > 0)
-        stats->transactions += query->options.singly ? plan->asked_count : plan->share_count;
+        stats->transactions += query->options.singly ? plan->asked_count : shares;
     pthread_mutex_unlock(&query->face.database->lock);
 }
 
@@ -300,9 +272,9 @@ static int dispatch(void *self, corio_batch *batch)
         mark_done(plan);
         return rc;
     }
-    carve(plan, batch, shares_for(plan));
-    count_plan(plan);
-    run_shares(plan);
+    unsigned shares = shares_for(plan);
+    count_plan(plan, shares);
+    read_with_helpers(plan, shares - 1);
     return CORIO_LATER;
 }
 
@@ -317,7 +289,7 @@ static void destroy_plans(struct plan *plan)
     }
 }
 
-static void destroy(struct cr_sqlite_face *face)
+void cr_sqlite_query_destroy(struct cr_sqlite_face *face)
 {
     struct query *query = (struct query *)face;
     destroy_plans(query->plans);
@@ -382,15 +354,17 @@ int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
     if (!query)
         return -ENOMEM;
     query->face.database = database;
-    query->face.destroy = destroy;
+    query->face.destroy = cr_sqlite_query_destroy;
     query->options = *options;
-    int rc = prepare_all(database, query, options->sql);
+    if (options->singly)
+        query->options.remember_bytes = 0;
+    int rc = cr_sqlite_recall_init(query);
     if (rc == 0)
-        rc = cr_sqlite_recall_init(query);
+        rc = prepare_all(database, query, options->sql);
     if (rc == 0)
         rc = add_dispatcher(runtime, query, options->name, ret_dispatcher);
     if (rc < 0) {
-        destroy(&query->face);
+        cr_sqlite_query_destroy(&query->face);
         return rc;
     }
     cr_sqlite_add_face(database, &query->face);
