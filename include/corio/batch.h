@@ -32,6 +32,12 @@ CORIO_API size_t corio_batch_len(const corio_batch *batch);
 CORIO_API uint64_t corio_batch_phase(const corio_batch *batch);
 CORIO_API corio_dispatcher *corio_batch_dispatcher(const corio_batch *batch);
 
+/* corio_batch_partial_calls: how many calls of corio_io_all, of the whole runtime, have some of their
+ * answers and wait for the others. For dispatchers whose answers point to memory of their own: a
+ * task that is among these has not gone on yet, and will still look at the answers it has got.
+ * Suspends: never. Thread: the dispatch function. */
+CORIO_API size_t corio_batch_partial_calls(const corio_batch *batch);
+
 /* corio_batch_input, corio_batch_output: input and output of request i, as the task gave them:
  * input_bytes to read, output_bytes to write before respond. NULL if i is out of range, is in a
  * slice, or the batch is complete. Suspends: never. Thread: the batch's holder. */

@@ -48,6 +48,7 @@ typedef struct cr_call {
     cr_park park;
     size_t open;      /* requests unanswered */
     uint32_t expired; /* its own deadline has passed: the leader's to set, holders may look */
+    bool partial;     /* some of its requests are answered, not all */
 } cr_call;
 
 /* corio_io's frame: call and request side by side, so that one is found from the other without
@@ -146,6 +147,7 @@ struct cr_io {
     size_t dispatcher_count;
     size_t dispatcher_capacity;
     size_t in_flight; /* of all dispatchers */
+    size_t partial_calls;
     cr_order order;
 
     cr_ready *ready;

@@ -29,7 +29,13 @@ void cr_io_begin(cr_io *io)
 bool cr_request_done(corio_request *request)
 {
     cr_call *call = request->reserved_call;
-    return --call->open == 0;
+    cr_io *io = request->dispatcher->io;
+    bool done = --call->open == 0;
+    if (call->partial == done) { /* some of several answers have come, or the rest of them */
+        call->partial = !done;
+        io->partial_calls += done ? (size_t)-1 : 1;
+    }
+    return done;
 }
 
 /* To the dispatcher's queue again, now or later; unless nobody wants it any more. */

@@ -155,7 +155,10 @@ static void sleep_until_woken(cr_worker *worker)
     pthread_mutex_unlock(&sched->sleep_lock);
 
     fence_all_threads(sched);
-    if (cr_work_visible(sched) || must_leave(worker)) {
+    /* What is visible while nobody is active is the leader's, at a boundary: it looks for sleepers
+     * when it has raised `active`, behind a full fence, so one of the two sees the other. */
+    bool useful = cr_work_visible(sched) && cr_load_32(&sched->active) != 0;
+    if (useful || must_leave(worker)) {
         pthread_mutex_lock(&sched->sleep_lock);
         if (worker->asleep)
             remove_sleeper_locked(sched, worker);

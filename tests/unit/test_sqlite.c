@@ -276,6 +276,70 @@ static void used_up_memory_makes_it_forget(void **state)
     assert_true(world->asked >= 2 * ROWS);
 }
 
+/* -- Answers that wait for others of the same call -- */
+
+static bool is_right(const struct answer *answer, int64_t key);
+
+struct two_questions {
+    struct world *world;
+    corio_dispatcher *slow;
+    atomic_bool enough;
+};
+
+/* Not yet, not yet: in the next batch. */
+static int put_off(void *self, corio_batch *batch)
+{
+    struct two_questions *both = self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++) {
+        if (atomic_load(&both->enough))
+            corio_batch_respond(batch, i);
+        else
+            corio_batch_retry(batch, i, 0);
+    }
+    return CORIO_DONE;
+}
+
+static int ask_both(void *arg)
+{
+    struct two_questions *both = arg;
+    int64_t key = 3;
+    struct answer answer;
+    corio_request requests[2] = {
+        {.dispatcher = both->world->query, .input = &key, .output = &answer},
+        {.dispatcher = both->slow}};
+    int rc = corio_io_all(requests, 2);
+    return rc == 0 && !is_right(&answer, key) ? -EBADMSG : rc;
+}
+
+static int ask_on_meanwhile(void *arg)
+{
+    struct two_questions *both = arg;
+    int rc = corio_go(ask_both, both);
+    for (int64_t key = 10; rc == 0 && key < 40; key++) {
+        struct answer answer;
+        rc = corio_io(both->world->query, &key, &answer);
+        if (rc == 0 && !is_right(&answer, key))
+            rc = -EBADMSG;
+    }
+    atomic_store(&both->enough, true);
+    int child = corio_wait();
+    return rc != 0 ? rc : child;
+}
+
+/* The memory of an answer stays until the task that has it goes on, however long that takes. */
+static void answer_outlives_the_wait_for_another(void **state)
+{
+    struct world *world = *state;
+    for (size_t remember = 0; remember < 2; remember++) {
+        struct two_questions both = {.world = world};
+        corio_dispatcher_options options = {
+            .size = sizeof options, .name = "slow", .dispatch = put_off, .self = &both};
+        add_query(world, remember, false); /* 1 byte: forgotten with each batch */
+        assert_int_equal(corio_dispatcher_add(world->runtime, &options, &both.slow), 0);
+        assert_int_equal(corio_run(world->runtime, ask_on_meanwhile, &both), 0);
+    }
+}
+
 /* -- Looking before asking -- */
 
 static int recall_key(struct world *world, int64_t key, struct answer *answer)
@@ -691,6 +755,7 @@ int main(void)
         WORLD_TEST(remembered_answers_are_not_asked_again),
         WORLD_TEST(a_commit_makes_it_forget),
         WORLD_TEST(used_up_memory_makes_it_forget),
+        WORLD_TEST(answer_outlives_the_wait_for_another),
         WORLD_TEST(what_is_remembered_is_found_without_a_batch),
         WORLD_TEST(many_are_found_at_once),
         WORLD_TEST(nothing_is_found_after_an_own_commit),

@@ -15,9 +15,11 @@
  *
  * Life: an answer's memory must be there until the task that has it suspends again. Dispatch
  * functions are called when no task runs, so at a call for a later phase all tasks resumed before
- * the previous phase's end have suspended again. A plan that was complete in generation g
- * (generations count the phases in which this dispatcher is called) has its tasks resumed at the
- * end of g's or, if it came late, of the next call's phase: its memory is reused from g + 2 on.
+ * the previous phase's end have suspended again. Generations count the phases in which this
+ * dispatcher is called and no call of a task has some of its answers and waits for others
+ * (corio_batch_partial_calls). A plan that was complete in generation g has its tasks resumed at the
+ * end of g's or, if it came late, of the next generation's phase: its memory is reused from g + 2
+ * on.
  */
 #ifndef CR_SQLITE_PLAN_H
 #define CR_SQLITE_PLAN_H

@@ -220,7 +220,8 @@ static struct plan *begin_plan(struct query *query, corio_batch *batch)
 {
     pthread_mutex_t *lock = &query->face.database->lock;
     pthread_mutex_lock(lock);
-    if (query->generation == 0 || query->last_phase != corio_batch_phase(batch)) {
+    if (query->generation == 0 ||
+        (query->last_phase != corio_batch_phase(batch) && corio_batch_partial_calls(batch) == 0)) {
         query->generation++;
         query->last_phase = corio_batch_phase(batch);
     }
