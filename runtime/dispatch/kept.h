@@ -46,6 +46,11 @@ static inline bool cr_kept_is_whole(const struct cr_kept *kept)
  * if the batch has been given back wholly: then it must not be used any more. */
 bool cr_kept_give(struct cr_kept *kept, bool partly);
 
+/* When finished requests are to be given back in parts, while others of their batch are open: at most
+ * linger_ns after the first of them was finished. `due_ns`: as it was, 0 if none were left then;
+ * `left`: some are now; `gave_parts`: those from before are gone. */
+uint64_t cr_kept_due_ns(uint64_t due_ns, bool left, bool gave_parts, uint64_t linger_ns);
+
 /* Where dispatching threads leave batches for the thread. Whoever pushes wakes it. */
 struct cr_inbox {
     pthread_mutex_t lock;

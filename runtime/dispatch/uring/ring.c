@@ -237,10 +237,7 @@ static void run(corio_uring *uring)
         reap(uring);
         bool partly = due_ns && cr_clock_ns() >= due_ns;
         bool left = cr_uring_give(uring, partly);
-        if (!left)
-            due_ns = 0;
-        else if (partly || due_ns == 0)
-            due_ns = cr_clock_ns() + uring->options.linger_ns;
+        due_ns = cr_kept_due_ns(due_ns, left, partly, uring->options.linger_ns);
     }
 }
 
