@@ -523,7 +523,7 @@ static int wait_in_vain(void *arg)
     const char *const incr[] = {"INCR", "counter"};
     const corio_redis_command commands[2] = {
         {.argc = 2, .argv = get, .timeout_ns = 5 * ms},
-        {.argc = 2, .argv = incr, .timeout_ns = 10 * ms},
+        {.argc = 2, .argv = incr, .timeout_ns = 300 * ms},
     };
     corio_redis_reply replies[2];
     corio_request requests[2];
@@ -580,7 +580,8 @@ static void a_blocking_command_leaves_other_connections_alone(void **state)
     fill_server();
     open_world(&world, &unix_options, 1);
     assert_int_equal(corio_run(world.runtime, block_beside_others, &world), 0);
-    assert_int_equal(world.status[0], CORIO_REDIS_EUNKNOWN);
+    /* On a busy machine its time may be up before there is a connection. */
+    assert_true(world.status[0] == CORIO_REDIS_EUNKNOWN || world.status[0] == -ETIMEDOUT);
     assert_int_equal(world.status[1], 0);
     close_world(&world);
 }
