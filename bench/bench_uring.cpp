@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -131,9 +132,19 @@ int root(void *arg)
     return rc | corio_wait();
 }
 
-void report(benchmark::State &state, double reads, double ns)
+/* Processor time of this process, the kernel's part too. */
+double cpu_us()
+{
+    rusage used = {};
+    getrusage(RUSAGE_SELF, &used);
+    return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 +
+           static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+void report(benchmark::State &state, double reads, double ns, double used_us)
 {
     state.counters["reads/s"] = reads / (ns * 1e-9);
+    state.counters["cpu_us/read"] = used_us / reads;
 }
 
 void with_tasks(benchmark::State &state, bool fixed, bool threads_only)
@@ -159,21 +170,23 @@ void with_tasks(benchmark::State &state, bool fixed, bool threads_only)
     options.buffer_count = fixed ? 1 : 0;
     corio_uring *uring = nullptr;
     bench::check(corio_uring_create(&options, &uring), "corio_uring_create");
-    double reads = 0, ns = 0;
+    double reads = 0, ns = 0, used_us = 0;
     corio_uring_stats stats = {};
     stats.size = sizeof stats;
     {
         bench::runtime runtime(0);
         bench::check(corio_uring_add(uring, runtime.get(), &what.dispatcher), "corio_uring_add");
         for (auto _ : state) {
+            double before_us = cpu_us();
             double took = runtime.timed_run(root, &what);
+            used_us += cpu_us() - before_us;
             state.SetIterationTime(took * 1e-9);
             ns += took;
             reads += static_cast<double>(what.tasks * what.rounds);
         }
         bench::check(corio_uring_get_stats(uring, &stats), "corio_uring_get_stats");
     }
-    report(state, reads, ns);
+    report(state, reads, ns, used_us);
     state.counters["batch"] =
         static_cast<double>(stats.requests) / static_cast<double>(stats.batches);
     state.SetLabel(stats.uses_ring ? stats.fixed > 0 ? "ring, registered" : "ring" : "threads");
@@ -219,8 +232,9 @@ void pread(benchmark::State &state)
     }
     auto count = static_cast<unsigned>(state.range(1));
     std::uint64_t each = static_cast<std::uint64_t>(state.range(2)) / count, seed = 1000;
-    double reads = 0, ns = 0;
+    double reads = 0, ns = 0, used_us = 0;
     for (auto _ : state) {
+        double before_us = cpu_us();
         bench::stopwatch watch;
         std::vector<std::thread> threads;
         for (unsigned i = 0; i < count; i++)
@@ -228,11 +242,12 @@ void pread(benchmark::State &state)
         for (auto &thread : threads)
             thread.join();
         double took = watch.elapsed_ns();
+        used_us += cpu_us() - before_us;
         state.SetIterationTime(took * 1e-9);
         ns += took;
         reads += static_cast<double>(each * count);
     }
-    report(state, reads, ns);
+    report(state, reads, ns, used_us);
 }
 
 void tasks(benchmark::internal::Benchmark *benchmark)

@@ -84,8 +84,8 @@ typedef struct corio_redis_reply {
  * defaults. Strings are copied. */
 typedef struct corio_redis_options {
     size_t size;
-    const char *host;      /* NULL: 127.0.0.1 */
-    int port;              /* 0: 6379 */
+    const char *host; /* NULL: 127.0.0.1; a name is looked up by the thread, which waits for it */
+    int port;         /* 0: 6379 */
     const char *unix_path; /* a unix socket instead of host and port */
     const char *user;      /* for AUTH; NULL: the default user */
     const char *password;  /* NULL: no AUTH */

@@ -109,11 +109,30 @@ bool cr_kept_give(struct cr_kept *kept, bool partly)
     return false;
 }
 
+bool cr_kept_give_all(struct cr_kept **list, bool partly, void (*destroy)(struct cr_kept *kept))
+{
+    bool left = false;
+    while (*list) {
+        struct cr_kept *kept = *list;
+        if (cr_kept_give(kept, partly)) {
+            *list = kept->next;
+            destroy(kept);
+            continue;
+        }
+        left |= kept->finished > 0;
+        list = &kept->next;
+    }
+    return left;
+}
+
 uint64_t cr_kept_due_ns(uint64_t due_ns, bool left, bool gave_parts, uint64_t linger_ns)
 {
     if (!left)
         return 0;
-    return due_ns == 0 || gave_parts ? cr_clock_ns() + linger_ns : due_ns;
+    if (due_ns != 0 && !gave_parts)
+        return due_ns;
+    uint64_t now = cr_clock_ns();
+    return linger_ns < UINT64_MAX - now ? now + linger_ns : UINT64_MAX;
 }
 
 /* -- Inbox -- */
@@ -146,15 +165,17 @@ void cr_inbox_stop(struct cr_inbox *inbox)
     pthread_mutex_unlock(&inbox->lock);
 }
 
-struct cr_kept *cr_inbox_take(struct cr_inbox *inbox, bool *ret_stop)
+struct cr_kept *cr_inbox_take(struct cr_inbox *inbox, struct cr_kept **list, bool *ret_stop)
 {
+    while (*list)
+        list = &(*list)->next;
     pthread_mutex_lock(&inbox->lock);
-    struct cr_kept *first = inbox->first;
+    *list = inbox->first;
     inbox->first = NULL;
     inbox->last = &inbox->first;
     *ret_stop = inbox->stop;
     pthread_mutex_unlock(&inbox->lock);
-    return first;
+    return *list;
 }
 
 /* -- Thread and clock -- */

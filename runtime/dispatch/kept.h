@@ -46,6 +46,10 @@ static inline bool cr_kept_is_whole(const struct cr_kept *kept)
  * if the batch has been given back wholly: then it must not be used any more. */
 bool cr_kept_give(struct cr_kept *kept, bool partly);
 
+/* Gives what it can of each batch in the list, and takes those that are given back wholly out of it;
+ * `destroy` releases those. True if finished requests are left. */
+bool cr_kept_give_all(struct cr_kept **list, bool partly, void (*destroy)(struct cr_kept *kept));
+
 /* When finished requests are to be given back in parts, while others of their batch are open: at most
  * linger_ns after the first of them was finished. `due_ns`: as it was, 0 if none were left then;
  * `left`: some are now; `gave_parts`: those from before are gone. */
@@ -63,8 +67,9 @@ void cr_inbox_init(struct cr_inbox *inbox);
 void cr_inbox_fini(struct cr_inbox *inbox);
 void cr_inbox_push(struct cr_inbox *inbox, struct cr_kept *kept);
 void cr_inbox_stop(struct cr_inbox *inbox);
-/* Everything pushed so far, oldest first; *ret_stop: whether cr_inbox_stop was called. */
-struct cr_kept *cr_inbox_take(struct cr_inbox *inbox, bool *ret_stop);
+/* Moves everything pushed so far behind what is in the list, and returns the first that was moved.
+ * *ret_stop: whether cr_inbox_stop was called. */
+struct cr_kept *cr_inbox_take(struct cr_inbox *inbox, struct cr_kept **list, bool *ret_stop);
 
 /* Starts a thread that takes none of the process's signals. Returns 0 or a negated errno value. */
 int cr_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);

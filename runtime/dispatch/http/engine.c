@@ -183,32 +183,18 @@ static void enqueue(corio_http *http, struct cr_http_work *work)
 static bool take_inbox(corio_http *http)
 {
     bool stop;
-    struct cr_kept **at = &http->works;
-    while (*at)
-        at = &(*at)->next;
-    *at = cr_inbox_take(&http->inbox, &stop);
-    for (struct cr_kept *kept = *at; kept; kept = kept->next)
+    struct cr_kept *kept = cr_inbox_take(&http->inbox, &http->works, &stop);
+    for (; kept; kept = kept->next)
         enqueue(http, (struct cr_http_work *)kept);
     return !stop || http->works;
 }
 
 /* -- The loop -- */
 
-static bool give(corio_http *http, bool partly)
+static void work_destroy(struct cr_kept *kept)
 {
-    bool left = false;
-    for (struct cr_kept **at = &http->works; *at;) {
-        struct cr_kept *kept = *at;
-        if (cr_kept_give(kept, partly)) {
-            *at = kept->next;
-            cr_kept_fini(kept);
-            free(kept);
-            continue;
-        }
-        left |= kept->finished > 0 && !http->options.whole;
-        at = &kept->next;
-    }
-    return left;
+    cr_kept_fini(kept);
+    free(kept); /* it is the first member of its work */
 }
 
 /* libcurl knows when it must be called itself; this is what else there is to do. Rounded up: a
@@ -241,7 +227,7 @@ void *cr_http_main(void *arg)
         take_all_done(http);
         now = cr_clock_ns();
         bool partly = due_ns > 0 && now >= due_ns;
-        bool left = give(http, partly);
+        bool left = cr_kept_give_all(&http->works, partly, work_destroy) && !http->options.whole;
         due_ns = cr_kept_due_ns(due_ns, left, partly, http->options.linger_ns);
         curl_multi_poll(http->multi, NULL, 0, poll_ms(http, due_ns, now), NULL);
     }

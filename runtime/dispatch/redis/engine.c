@@ -203,30 +203,16 @@ static uint64_t next_wake_ns(const corio_redis *redis, uint64_t due_ns)
 static bool take_inbox(corio_redis *redis)
 {
     bool stop;
-    struct cr_kept **at = &redis->works;
-    while (*at)
-        at = &(*at)->next;
-    *at = cr_inbox_take(&redis->inbox, &stop);
-    for (struct cr_kept *kept = *at; kept; kept = kept->next)
+    struct cr_kept *kept = cr_inbox_take(&redis->inbox, &redis->works, &stop);
+    for (; kept; kept = kept->next)
         cr_redis_plan(redis, (struct cr_redis_work *)kept);
     return !stop || redis->works;
 }
 
-static bool give(corio_redis *redis, bool partly)
+static void work_destroy(struct cr_kept *kept)
 {
-    bool left = false;
-    for (struct cr_kept **at = &redis->works; *at;) {
-        struct cr_kept *kept = *at;
-        if (cr_kept_give(kept, partly)) {
-            *at = kept->next;
-            cr_kept_fini(kept);
-            free(kept);
-            continue;
-        }
-        left |= kept->finished > 0;
-        at = &kept->next;
-    }
-    return left;
+    cr_kept_fini(kept);
+    free(kept); /* it is the first member of its work */
 }
 
 static int poll_all(corio_redis *redis, struct pollfd *files, uint64_t wake_ns)
@@ -269,7 +255,7 @@ void *cr_redis_main(void *arg)
         connect_some(redis);
         share_out(redis);
         bool partly = due_ns > 0 && cr_clock_ns() >= due_ns;
-        bool left = give(redis, partly);
+        bool left = cr_kept_give_all(&redis->works, partly, work_destroy);
         due_ns = cr_kept_due_ns(due_ns, left, partly, redis->options.linger_ns);
         serve(redis, due_ns);
         keep_time(redis);

@@ -64,12 +64,19 @@ struct corio_uring {
     unsigned most_expected;
     unsigned queued;     /* requests in the submission queue */
     uint64_t wake_value; /* where a read of wake_fd leaves its count */
+    bool wake_armed;     /* that read is in the ring */
     bool buffers_registered;
 };
 
+static inline void cr_uring_count(corio_uring *uring, uint64_t *counter)
+{
+    pthread_mutex_lock(&uring->lock);
+    ++*counter;
+    pthread_mutex_unlock(&uring->lock);
+}
+
 /* uring.c */
 struct cr_uring_work *cr_uring_work_create(corio_uring *uring, corio_batch *batch);
-void cr_uring_work_destroy(struct cr_uring_work *work);
 void cr_uring_finish(corio_uring *uring, struct cr_uring_op *op, int result);
 /* Gives back what is finished; frees works that are done. True if finished requests are left. */
 bool cr_uring_give(corio_uring *uring, bool partly);

@@ -165,18 +165,18 @@ full:
     pthread_mutex_unlock(&uring->lock);
 }
 
-/* -- Completions -- */
-
+/* If the queue is full, the kernel has not taken it for want of memory: then again later. */
 static void arm_wake(corio_uring *uring)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&uring->ring);
-    if (!entry) { /* begin_all leaves a pair's room free at least once it has submitted */
-        io_uring_submit(&uring->ring);
-        entry = io_uring_get_sqe(&uring->ring);
-    }
+    struct io_uring_sqe *entry = uring->wake_armed ? NULL : io_uring_get_sqe(&uring->ring);
+    if (!entry)
+        return;
     io_uring_prep_read(entry, uring->wake_fd, &uring->wake_value, sizeof uring->wake_value, 0);
     io_uring_sqe_set_data64(entry, WAKE_DATA);
+    uring->wake_armed = true;
 }
+
+/* -- Completions -- */
 
 static void finish(corio_uring *uring, struct cr_uring_op *op)
 {
@@ -189,7 +189,7 @@ static void finish(corio_uring *uring, struct cr_uring_op *op)
 static void take_completion(corio_uring *uring, uint64_t data, int result)
 {
     if (data == WAKE_DATA) {
-        arm_wake(uring);
+        uring->wake_armed = false;
         return;
     }
     struct cr_uring_op *op = (struct cr_uring_op *)(uintptr_t)(data & ~(uint64_t)TIMEOUT_BIT);
@@ -229,9 +229,9 @@ static void submit_and_wait(corio_uring *uring, uint64_t linger_ns)
 static void run(corio_uring *uring)
 {
     uint64_t due_ns = 0; /* when finished requests are given back in parts; 0: there are none */
-    arm_wake(uring);
     while (cr_uring_take_inbox(uring)) {
         uint64_t now = due_ns ? cr_clock_ns() : 0;
+        arm_wake(uring);
         begin_all(uring);
         submit_and_wait(uring, due_ns == 0 ? 0 : due_ns > now ? due_ns - now : 1);
         reap(uring);
@@ -262,7 +262,8 @@ static int make_ring(corio_uring *uring, unsigned flags)
 
 static int set_up(corio_uring *uring)
 {
-    int rc = make_ring(uring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+    int rc = make_ring(uring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+                                  IORING_SETUP_SUBMIT_ALL);
     if (rc == -EINVAL) /* an older kernel */
         rc = make_ring(uring, 0);
     if (rc < 0)

@@ -92,7 +92,7 @@ static void fail_all(corio_batch *batch, int error)
 
 static void to_thread(corio_uring *uring, corio_batch *slice)
 {
-    uring->stats.slices++; /* the caller holds the lock */
+    cr_uring_count(uring, &uring->stats.slices);
     if (corio_batch_submit(slice, answer_slice, NULL) < 0) {
         answer_slice(NULL, slice);
         corio_batch_complete(slice);
@@ -123,7 +123,6 @@ int cr_uring_dispatch_threads(corio_uring *uring, corio_batch *batch)
     size_t count = corio_batch_len(batch), first = 0;
     size_t each = (count + uring->options.threads - 1) / uring->options.threads;
     int rc = CORIO_LATER;
-    pthread_mutex_lock(&uring->lock);
     while (first < count && rc == CORIO_LATER) {
         bool waits = may_wait(corio_batch_input(batch, first));
         size_t end = run_end(batch, first, waits ? CR_URING_WORK : each);
@@ -136,6 +135,5 @@ int cr_uring_dispatch_threads(corio_uring *uring, corio_batch *batch)
             to_thread(uring, slice);
         first = end;
     }
-    pthread_mutex_unlock(&uring->lock);
     return rc;
 }

@@ -51,19 +51,16 @@ struct cr_uring_work *cr_uring_work_create(corio_uring *uring, corio_batch *batc
     return work;
 }
 
-void cr_uring_work_destroy(struct cr_uring_work *work)
+static void work_destroy(struct cr_kept *kept)
 {
-    cr_kept_fini(&work->kept);
-    free(work);
+    cr_kept_fini(kept);
+    free(kept); /* it is the first member of its work */
 }
 
 void cr_uring_finish(corio_uring *uring, struct cr_uring_op *op, int result)
 {
-    if (result == -ETIMEDOUT && op->expired) {
-        pthread_mutex_lock(&uring->lock);
-        uring->stats.timeouts++;
-        pthread_mutex_unlock(&uring->lock);
-    }
+    if (result == -ETIMEDOUT && op->expired)
+        cr_uring_count(uring, &uring->stats.timeouts);
     if (result >= 0)
         op->answer->result = result;
     cr_kept_finish(&op->work->kept, op->index, result < 0 ? result : 0);
@@ -71,27 +68,13 @@ void cr_uring_finish(corio_uring *uring, struct cr_uring_op *op, int result)
 
 bool cr_uring_give(corio_uring *uring, bool partly)
 {
-    bool left = false;
-    for (struct cr_kept **at = &uring->works; *at;) {
-        struct cr_kept *kept = *at;
-        if (cr_kept_give(kept, partly)) {
-            *at = kept->next;
-            cr_uring_work_destroy((struct cr_uring_work *)kept);
-            continue;
-        }
-        left |= kept->finished > 0;
-        at = &kept->next;
-    }
-    return left;
+    return cr_kept_give_all(&uring->works, partly, work_destroy);
 }
 
 bool cr_uring_take_inbox(corio_uring *uring)
 {
     bool stop;
-    struct cr_kept **at = &uring->works;
-    while (*at)
-        at = &(*at)->next;
-    *at = cr_inbox_take(&uring->inbox, &stop);
+    cr_inbox_take(&uring->inbox, &uring->works, &stop);
     return !stop || uring->works;
 }
 
