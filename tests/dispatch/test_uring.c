@@ -545,6 +545,75 @@ static void how_it_works_is_reported(void **state)
     }
 }
 
+/* -- The same batches -- */
+
+struct numbered {
+    struct world *world;
+    int number;
+};
+
+static int read_three_blocks(void *arg)
+{
+    const struct numbered *numbered = arg;
+    char buffer[BLOCK];
+    for (int i = 0; i < 1 + numbered->number % 3; i++) {
+        int64_t block = (numbered->number * 7 + i) % BLOCKS;
+        int rc = corio_uring_read(numbered->world->dispatcher, numbered->world->fd, buffer, BLOCK,
+                                  block * BLOCK);
+        if (rc != BLOCK || buffer[0] != block)
+            return rc < 0 ? rc : -EBADMSG;
+    }
+    return 0;
+}
+
+static int read_in_rounds(void *arg)
+{
+    for (int i = 0; i < 2000; i++) {
+        struct numbered numbered = {arg, i};
+        corio_go_copy(read_three_blocks, &numbered, sizeof numbered);
+    }
+    return corio_wait();
+}
+
+/* The batch log of a strict run, as a string. */
+static char *batch_log(unsigned workers, bool threads_only)
+{
+    struct world world;
+    char path[] = "/tmp/corio-uring-log-XXXXXX";
+    int fd = mkstemp(path);
+    const corio_uring_options options = {.size = sizeof options, .threads_only = threads_only};
+    open_world(&world, &options, workers);
+    corio_options strict = CORIO_OPTIONS_INIT;
+    strict.workers = workers;
+    strict.wait_mode = CORIO_WAIT_STRICT;
+    strict.batch_log = path;
+    assert_int_equal(corio_runtime_destroy(world.runtime), 0);
+    assert_int_equal(corio_runtime_create(&strict, &world.runtime), 0);
+    assert_int_equal(corio_uring_add(world.uring, world.runtime, &world.dispatcher), 0);
+    assert_int_equal(corio_run(world.runtime, read_in_rounds, &world), 0);
+    close_world(&world);
+    struct stat stat;
+    assert_int_equal(fstat(fd, &stat), 0);
+    char *text = calloc(1, (size_t)stat.st_size + 1);
+    assert_int_equal(pread(fd, text, (size_t)stat.st_size, 0), stat.st_size);
+    close(fd);
+    unlink(path);
+    return text;
+}
+
+static void strict_batches_are_the_same_for_any_number_of_workers(void **state)
+{
+    (void)state;
+    char *first = batch_log(1, false);
+    assert_true(strlen(first) > 2000);
+    for (int i = 0; i < 6; i++) {
+        char *other = batch_log(worker_counts[i / 2], i % 2 == 1);
+        assert_int_equal(strcmp(first, other), 0);
+        free(other);
+    }
+    free(first);
+}
+
 /* -- A kernel that forbids it -- */
 
 /* This thread, and those that it starts, get EPERM from io_uring_setup. */
@@ -599,6 +668,7 @@ int main(void)
         cmocka_unit_test(sockets_are_accepted_and_connected),
         cmocka_unit_test(a_refused_connection_is_an_error),
         cmocka_unit_test(a_timeout_ends_its_request_only),
+        cmocka_unit_test(strict_batches_are_the_same_for_any_number_of_workers),
         cmocka_unit_test(where_the_kernel_forbids_it_threads_answer),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(bad_options_are_refused),
