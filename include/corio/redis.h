@@ -20,7 +20,8 @@
  * connection: give them a corio_redis of their own. Commands that change the connection (SELECT,
  * SUBSCRIBE, MULTI, CLIENT REPLY) must not be used.
  *
- * Lost connections are made again, with growing, jittered delays. Commands that were not written
+ * A server that is still loading its data is asked again until the command's time is up. Lost
+ * connections are made again, with growing, jittered delays. Commands that were not written
  * yet, and those that may be done twice, are sent again, at most `retries` times. Any other command
  * has an unknown outcome then and gets CORIO_REDIS_EUNKNOWN: it was done once or not at all.
  *

@@ -35,7 +35,8 @@ static struct {
     struct server process;
 } the;
 
-static int start_server(void)
+/* Until it prints `ready`; `save`: it begins with the data that was saved before, slowly. */
+static int start_server_until(const char *ready, bool save)
 {
     char line[256];
     const char *const argv[] = {"redis-server",
@@ -53,14 +54,23 @@ static int start_server(void)
                                 the.directory,
                                 "--loglevel",
                                 "notice",
+                                "--key-load-delay",
+                                save ? "500" : "0",
+                                "--loading-process-events-interval-bytes",
+                                "1024",
                                 NULL};
     int rc = SERVER_ENDED;
     for (int tries = 0; rc == SERVER_ENDED && tries < 5; tries++) { /* a port may be taken */
         the.port = server_free_port();
         snprintf(the.port_text, sizeof the.port_text, "%d", the.port);
-        rc = server_start(&the.process, argv, "eady to accept connections", line, sizeof line);
+        rc = server_start(&the.process, argv, ready, line, sizeof line);
     }
     return rc;
+}
+
+static int start_server(void)
+{
+    return start_server_until("eady to accept connections", false);
 }
 
 static redisContext *side_connection(void)
@@ -514,6 +524,42 @@ static void reads_survive_a_restart(void **state)
     }
 }
 
+static int get_last(void *arg)
+{
+    struct world *world = arg;
+    corio_redis_reply reply;
+    char key[16], value[16];
+    snprintf(key, sizeof key, "k%d", KEYS - 1);
+    snprintf(value, sizeof value, "v%d", KEYS - 1);
+    int rc = corio_redis_get(world->dispatcher, key, &reply);
+    if (rc == 0 && !is_text(&reply, value))
+        rc = -EBADMSG;
+    corio_redis_release(&reply);
+    return rc;
+}
+
+static void a_server_that_loads_is_asked_again(void **state)
+{
+    (void)state;
+    struct world world;
+    char path[128];
+    fill_server();
+    redisContext *context = side_connection();
+    for (int i = 0; i < 2000; i++)
+        freeReplyObject(redisCommand(context, "SET filler%d %0100d", i, i));
+    freeReplyObject(redisCommand(context, "SAVE"));
+    redisFree(context);
+    unlink(the.socket);
+    server_end(&the.process, SIGKILL);
+    assert_int_equal(start_server_until("Server initialized", true), 0);
+    open_world(&world, &unix_options, 1);
+    assert_int_equal(corio_run(world.runtime, get_last, &world), 0);
+    assert_true(stats_of(&world).retries > 0);
+    close_world(&world);
+    snprintf(path, sizeof path, "%s/dump.rdb", the.directory);
+    unlink(path);
+}
+
 /* -- Timeouts -- */
 
 static int wait_in_vain(void *arg)
@@ -689,6 +735,7 @@ int main(void)
         cmocka_unit_test(after_a_restart_only_unrepeatable_writes_are_unknown),
         cmocka_unit_test(writes_that_were_not_sent_are_done_once),
         cmocka_unit_test(reads_survive_a_restart),
+        cmocka_unit_test(a_server_that_loads_is_asked_again),
         cmocka_unit_test(a_timeout_ends_its_request_only),
         cmocka_unit_test(a_blocking_command_leaves_other_connections_alone),
         cmocka_unit_test(no_server_is_an_error_until_there_is_one),

@@ -93,6 +93,7 @@ void cr_redis_lose(corio_redis *redis, struct cr_redis_connection *connection, i
     connection->state = CR_REDIS_DOWN;
     connection->live = 0;
     connection->draining = false;
+    connection->pause_ns = 0;
     if (was_ready)
         cr_redis_count(redis, &redis->stats.lost, 1);
     if (was_good) {
@@ -223,6 +224,25 @@ void cr_redis_flush(corio_redis *redis, struct cr_redis_connection *connection)
         cr_redis_lose(redis, connection, context_error(connection->context, error));
 }
 
+/* A server that has just started has done nothing yet: the command goes back into the queue, and the
+ * connection rests. */
+static bool put_back(corio_redis *redis, struct cr_redis_connection *connection,
+                     struct cr_redis_unit *unit, redisReply *reply)
+{
+    bool loading = reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "LOADING ", 8) == 0;
+    if (!loading || !unit->ops) {
+        connection->loading = 0;
+        return false;
+    }
+    freeReplyObject(reply);
+    unit->sends--;
+    cr_redis_list_push(&redis->queue, unit);
+    cr_redis_count(redis, &redis->stats.retries, 1);
+    if (connection->pause_ns == 0)
+        connection->pause_ns = cr_clock_ns() + backoff_ns(redis, ++connection->loading);
+    return true;
+}
+
 /* False: the connection is lost. */
 static bool take_reply(corio_redis *redis, struct cr_redis_connection *connection,
                        redisReply *reply)
@@ -238,6 +258,8 @@ static bool take_reply(corio_redis *redis, struct cr_redis_connection *connectio
         connection->failures = 0;
     bool refused = unit->form == CR_REDIS_HELLO && reply->type == REDIS_REPLY_ERROR;
     connection->live -= unit->ops || unit->form == CR_REDIS_HELLO;
+    if (put_back(redis, connection, unit, reply))
+        return true;
     cr_redis_finish(unit, 0, reply);
     cr_redis_unit_destroy(unit);
     if (refused) {

@@ -80,7 +80,7 @@ static void connect_some(corio_redis *redis)
 static bool takes_more(const corio_redis *redis, const struct cr_redis_connection *connection)
 {
     return connection->state == CR_REDIS_READY && !connection->draining &&
-           connection->in_flight.count < redis->options.pipeline;
+           connection->pause_ns == 0 && connection->in_flight.count < redis->options.pipeline;
 }
 
 static void feed(corio_redis *redis, struct cr_redis_connection *connection, size_t most)
@@ -99,8 +99,12 @@ static void feed(corio_redis *redis, struct cr_redis_connection *connection, siz
 static void share_out(corio_redis *redis)
 {
     unsigned left = 0;
-    for (unsigned i = 0; i < redis->options.connections; i++)
-        left += takes_more(redis, &redis->connections[i]);
+    for (unsigned i = 0; i < redis->options.connections; i++) {
+        struct cr_redis_connection *connection = &redis->connections[i];
+        if (connection->pause_ns > 0 && connection->pause_ns <= cr_clock_ns())
+            connection->pause_ns = 0;
+        left += takes_more(redis, connection);
+    }
     for (unsigned i = 0; i < redis->options.connections && left > 0; i++) {
         struct cr_redis_connection *connection = &redis->connections[i];
         if (!takes_more(redis, connection))
@@ -192,6 +196,8 @@ static uint64_t next_wake_ns(const corio_redis *redis, uint64_t due_ns)
         const struct cr_redis_connection *connection = &redis->connections[i];
         if (connection->state == CR_REDIS_CONNECTING || connection->state == CR_REDIS_GREETING)
             earlier(&wake_ns, connection->connect_deadline_ns);
+        else if (connection->pause_ns > 0 && redis->queue.count > 0)
+            earlier(&wake_ns, connection->pause_ns);
         else if (wants_more && may_connect(redis, connection))
             earlier(&wake_ns, connection->retry_ns);
     }

@@ -81,7 +81,9 @@ struct cr_redis_connection {
     unsigned failures; /* connections in a row that came to nothing */
     uint64_t retry_ns; /* when the next is due */
     uint64_t connect_deadline_ns;
-    bool draining; /* a reply is overdue: no further commands, and closed when nobody waits */
+    unsigned loading;  /* replies in a row that the server is loading its data */
+    uint64_t pause_ns; /* no command before; 0: now */
+    bool draining;     /* a reply is overdue: no further commands, and closed when nobody waits */
 };
 
 struct corio_redis {
