@@ -92,7 +92,7 @@ typedef struct corio_uring_options {
      * corio_uring_destroy. If the kernel refuses them (RLIMIT_MEMLOCK) they are ordinary memory. */
     const struct iovec *buffers;
     unsigned buffer_count; /* at most 1,024; few large ones are best */
-    /* Order within a batch; NULL: spawn order. corio_uring_by_offset is a ready one for disks that
+    /* Order within a batch; NULL: spawn order, as always without io_uring. corio_uring_by_offset is a ready one for disks that
      * prefer it. */
     corio_uring_order_fn *order;
     size_t max_batch;     /* see corio_dispatcher_options */

@@ -71,7 +71,7 @@ static uint64_t hash_input(void *self, const void *input)
     (void)self;
     const corio_redis_command *command = input;
     uint64_t hash = 0xcbf29ce484222325u;
-    for (int i = 0; i < command->argc; i++) {
+    for (int i = 0; command->argv && i < command->argc && command->argv[i]; i++) {
         size_t bytes = cr_redis_arg_bytes(command, i);
         for (size_t at = 0; at < bytes; at++)
             hash = (hash ^ (unsigned char)command->argv[i][at]) * 0x100000001b3u;
