@@ -550,6 +550,98 @@ static void over_a_restart_reads_are_repeated_and_writes_are_not(void **state)
     assert_int_equal(start_server(""), 0);
 }
 
+/* -- TLS and HTTP/2, where nghttpd and openssl are -- */
+
+static struct {
+    char directory[64];
+    char file[128];
+    char certificate[128];
+    char key[128];
+    char port[16];
+    struct server process;
+} secure;
+
+static void remove_secure(void)
+{
+    unlink(secure.file);
+    unlink(secure.certificate);
+    unlink(secure.key);
+    rmdir(secure.directory);
+}
+
+static bool make_certificate(void)
+{
+    char command[768];
+    strcpy(secure.directory, "/tmp/corio-http-XXXXXX");
+    assert_non_null(mkdtemp(secure.directory));
+    snprintf(secure.file, sizeof secure.file, "%s/file", secure.directory);
+    snprintf(secure.certificate, sizeof secure.certificate, "%s/cert.pem", secure.directory);
+    snprintf(secure.key, sizeof secure.key, "%s/key.pem", secure.directory);
+    snprintf(command, sizeof command,
+             "echo hello >%s; exec openssl req -x509 -newkey rsa:2048 -nodes -days 2 "
+             "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout %s -out %s "
+             "2>/dev/null",
+             secure.file, secure.key, secure.certificate);
+    return system(command) == 0;
+}
+
+static bool start_secure(void)
+{
+    char line[512];
+    snprintf(secure.port, sizeof secure.port, "%d", server_free_port());
+    const char *const argv[] = {
+        "nghttpd",        "-v",        "-a",       "127.0.0.1",        "-d",
+        secure.directory, secure.port, secure.key, secure.certificate, NULL};
+    if (!make_certificate() ||
+        server_start(&secure.process, argv, "listen", line, sizeof line) != 0) {
+        remove_secure();
+        return false;
+    }
+    return true;
+}
+
+static int get_secure(void *arg)
+{
+    struct world *world = *(struct world **)arg;
+    char url[URL_BYTES];
+    corio_http_response response;
+    snprintf(url, sizeof url, "https://127.0.0.1:%s/file", secure.port);
+    int rc = corio_http_get(world->dispatcher, url, &response);
+    if (rc == 0 && (response.status != 200 || strcmp(response.body, "hello\n") != 0))
+        rc = -EBADMSG;
+    corio_http_release(&response);
+    return rc;
+}
+
+static int get_fifty_secure(void *arg)
+{
+    for (int i = 0; i < 50; i++)
+        corio_go_copy(get_secure, &arg, sizeof arg);
+    return corio_wait();
+}
+
+static void over_tls_requests_share_a_connection(void **state)
+{
+    (void)state;
+    struct world world;
+    if (!start_secure())
+        skip();
+    const corio_http_options options = {.size = sizeof options, .ca_file = secure.certificate};
+    open_world(&world, &options, 2);
+    assert_int_equal(corio_run(world.runtime, get_fifty_secure, &world), 0);
+    corio_http_stats stats = stats_of(&world);
+    close_world(&world);
+    if (stats.http2 == 0)
+        print_message("this libcurl has no HTTP/2\n");
+    else
+        assert_true(stats.http2 == 50 && stats.connects == 1);
+    open_world(&world, NULL, 2); /* does not know the certificate */
+    assert_int_equal(corio_run(world.runtime, get_fifty_secure, &world), CORIO_HTTP_ETLS);
+    close_world(&world);
+    server_end(&secure.process, SIGKILL);
+    remove_secure();
+}
+
 /* -- Limits and options -- */
 
 static void limits_are_kept(void **state)
@@ -594,6 +686,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_may_be_repeated_is),
         cmocka_unit_test(without_retries_a_lost_connection_is_an_error),
         cmocka_unit_test(over_a_restart_reads_are_repeated_and_writes_are_not),
+        cmocka_unit_test(over_tls_requests_share_a_connection),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(bad_options_are_refused),
     };
