@@ -7,6 +7,7 @@ failed=0
 for header in "$include"/corio.h "$include"/corio/*.h; do
     libpq=
     case "$header" in
+    */redis.h) [ -e /usr/include/hiredis/hiredis.h ] || continue ;;
     */sqlite.h) [ -e /usr/include/sqlite3.h ] || continue ;;
     */postgres.h) libpq=$(pkg-config --cflags libpq 2>/dev/null) || continue ;;
     esac
