@@ -12,7 +12,9 @@ import statistics
 import subprocess
 import sys
 
-PROGRAMS = ["switch", "spawn", "io", "memory", "mutex"]
+import machine
+
+PROGRAMS = ["switch", "spawn", "trees", "io", "busy", "system", "memory", "mutex"]
 GOOGLE_KEYS = {
     "name", "run_name", "run_type", "repetitions", "repetition_index", "threads", "iterations", "real_time", "cpu_time",
     "time_unit", "family_index", "per_family_instance_index",
@@ -30,7 +32,8 @@ def run(path, repetitions, pattern):
     return json.loads(done.stdout)["benchmarks"] if done.stdout.strip() else []
 
 
-def table(program, results):
+def cases_of(results):
+    """{(case, unit): [values]}"""
     cases = {}
     for result in results:
         if result.get("run_type") == "aggregate":
@@ -40,17 +43,33 @@ def table(program, results):
                     if key not in GOOGLE_KEYS and isinstance(value, (int, float))}
         for unit, value in counters.items():
             cases.setdefault((name, unit), []).append(value)
-    for (name, unit), values in cases.items():
-        print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |")
+    return cases
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", help="build folder")
     parser.add_argument("--repetitions", type=int, default=5, help="of each case (default 5)")
     parser.add_argument("--filter", default="", help="regular expression on case names, as Google Benchmark's")
-    parser.add_argument("--programs", default=",".join(PROGRAMS), help="comma-separated (default: all)")
+    parser.add_argument("--programs", default=",".join(PROGRAMS), help=f"comma-separated (default {','.join(PROGRAMS)})")
+    parser.add_argument("--large", action="store_true",
+                        help="also what needs gigabytes or minutes (a million tasks, UTS T3L); or CORIO_BENCH_LARGE=1")
+    parser.add_argument("--json", metavar="FILE", help="write all figures there, with a description of the machine")
     options = parser.parse_args()
+    if options.repetitions < 1:
+        parser.error("--repetitions: at least 1")
+    for program in options.programs.split(","):
+        if program not in PROGRAMS:
+            parser.error(f"--programs: {program} is not one of {', '.join(PROGRAMS)}")
+    return options
+
+
+def main():
+    options = parse_options()
+    if options.large:
+        os.environ["CORIO_BENCH_LARGE"] = "1"
+    described = machine.describe()
+    figures = []
     print("| program | case | unit | median | minimum |\n| --- | --- | --- | ---: | ---: |")
     for program in options.programs.split(","):
         path = os.path.join(options.build, "bench", "bench_" + program)
@@ -58,7 +77,12 @@ def main():
             sys.exit(f"summary.py: no {path}: is Google Benchmark installed?")
         # Memory is measured once per process: a second time the pages are there already.
         repetitions = 1 if program == "memory" else options.repetitions
-        table(program, run(path, repetitions, options.filter))
+        for (name, unit), values in cases_of(run(path, repetitions, options.filter)).items():
+            print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |", flush=True)
+            figures.append({"program": program, "case": name, "unit": unit, "values": values})
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as stream:
+            json.dump({"machine": described, "figures": figures}, stream, indent=1)
 
 
 if __name__ == "__main__":
