@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What machine figures were measured on, in words, for the head of a table."""
+"""What machine figures were measured on, in words, for the head of a table; and waiting until nobody else uses it."""
 import datetime
 import os
 import platform
 import subprocess
+import time
 
 
 def first_line(command):
@@ -46,3 +47,31 @@ def describe():
         "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()) + " (1, 5, 15 minutes, before)",
     }
+
+
+BUSY_LOOK_SECONDS = 0.1
+QUIET_SHARE = 0.1  # of all processor time, in use by others
+
+
+def processor_times():
+    """(busy, all) ticks of all CPUs since the start; time stolen by the host counts as busy."""
+    with open("/proc/stat", encoding="utf-8") as stream:
+        ticks = [int(word) for word in stream.readline().split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return sum(ticks) - idle, sum(ticks)
+
+
+def wait_until_quiet(seconds):
+    """Waits until other processes leave the processors alone, at most so long. Does not keep them away afterwards."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        busy, whole = processor_times()
+        time.sleep(BUSY_LOOK_SECONDS)
+        busy_now, whole_now = processor_times()
+        if busy_now - busy <= QUIET_SHARE * (whole_now - whole):
+            return
+
+
+def add_quiet_option(parser):
+    parser.add_argument("--quiet", metavar="SECONDS", type=float, default=0,
+                        help="before each run, wait up to so long for the processors to be left alone (default 0)")

@@ -55,6 +55,7 @@ def parse_options():
     parser.add_argument("--large", action="store_true",
                         help="also what needs gigabytes or minutes (a million tasks, UTS T3L); or CORIO_BENCH_LARGE=1")
     parser.add_argument("--json", metavar="FILE", help="write all figures there, with a description of the machine")
+    machine.add_quiet_option(parser)
     options = parser.parse_args()
     if options.repetitions < 1:
         parser.error("--repetitions: at least 1")
@@ -77,6 +78,7 @@ def main():
             sys.exit(f"summary.py: no {path}: is Google Benchmark installed?")
         # Memory is measured once per process: a second time the pages are there already.
         repetitions = 1 if program == "memory" else options.repetitions
+        machine.wait_until_quiet(options.quiet)
         for (name, unit), values in cases_of(run(path, repetitions, options.filter)).items():
             print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |", flush=True)
             figures.append({"program": program, "case": name, "unit": unit, "values": values})

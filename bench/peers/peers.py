@@ -169,6 +169,7 @@ def measure_all(options, programs):
                 for name in random.sample(names, len(names)):
                     if options.verbose:
                         print(f"{repetition + 1}/{options.repetitions} {work} {workers} {name}", file=sys.stderr)
+                    machine.wait_until_quiet(options.quiet)
                     found = measure(programs[name], work, workers)
                     if found is None:
                         has[name].discard(work)
@@ -236,6 +237,7 @@ def parse_options():
                         help=f"comma-separated, of {', '.join(SYSTEMS)}")
     parser.add_argument("--large", action="store_true", help=f"with {', '.join(sorted(LARGE))} (minutes, gigabytes)")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    machine.add_quiet_option(parser)
     parser.add_argument("--verbose", action="store_true", help="say what is running")
     options = parser.parse_args()
     if options.repetitions < 1:
