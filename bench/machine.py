@@ -38,7 +38,7 @@ def describe():
     kib = int((file_value("/proc/meminfo", "MemTotal") or "0").split()[0])
     return {
         "processor": processor(),
-        "cores": f"{os.cpu_count()}, of which this process may use {len(os.sched_getaffinity(0))}",
+        "cores": f"{os.cpu_count()} ({len(os.sched_getaffinity(0))} for this process)",
         "memory": f"{kib / 1024 / 1024:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "compiler": first_line(["gcc", "--version"]) or "unknown",

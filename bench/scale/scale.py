@@ -157,7 +157,7 @@ def plot(options, runs, described, path):
     width, height = svg.size_of_grid(len(options.works), 3, top, below)
     canvas = svg.Canvas(width, height)
     canvas.text(svg.LEFT, 20, f"corio from {options.workers[0]} to {options.workers[-1]} workers", size=15, weight="bold")
-    canvas.text(svg.LEFT, 38, f"{described['processor']}, {described['cores']} cores; {described['kernel']}; "
+    canvas.text(svg.LEFT, 38, f"{described['processor']}, cores: {described['cores']}; {described['kernel']}; "
                               f"{described['date']}", colour=svg.AXIS)
     legend(canvas, 58, [("unpinned", COLOURS["unpinned"]), ("pinned", COLOURS["pinned"]),
                         ("over plain calls, unpinned", COLOURS["plain"]), ("ideal", COLOURS["ideal"])])
