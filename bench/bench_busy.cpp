@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_busy.cpp - programs that compute, against a plain loop of the same work in the same seconds.
+ * bench_busy.cpp - programs that compute, against a plain loop of the same work in the same
+ * seconds.
  *
- *   pipeline   20,000 tasks, 5 rounds each of computing for 20 us, then asking a dispatcher that costs nothing
- *   uneven     4,000 tasks that compute for 1 us to 1 ms, a third of them in each decade, and ask nothing
+ *   pipeline   20,000 tasks, 5 rounds each of computing for 20 us, then asking a dispatcher that
+ *              costs nothing
+ *   uneven     4,000 tasks that compute for 1 us to 1 ms, a third of them in each decade, and ask
+ *              nothing
  *
  * Counters: ms; `ratio` to the loop (1 / workers is ideal); `efficiency`, 1 / (ratio * workers).
  */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_system.cpp - the library as a guest on a machine: what it uses while it waits, and what it does when there are fewer
- * cores than workers.
+ * bench_system.cpp - the library as a guest on a machine: what it uses while it waits, and what it
+ * does when there are fewer cores than workers.
  *
- *   idle              8 workers, one task, an I/O phase of one second       cpu_ms, of all threads, in that second
- *   oversubscribed    8 workers on 2 cores, against 2 workers on them       ratio
- *   beside            2 workers on 2 cores, of which a foreign process      ratio, against the cores to themselves
- *                     keeps one busy; 2 would be a fair half of the time
- *                     for every thread, 1.5 all of what the process leaves
+ *   idle             8 workers, one task, an I/O phase of one second. Counter: cpu_ms, processor
+ *                    time of all threads in that second
+ *   oversubscribed   8 workers on 2 cores. Counter: ratio, to 2 workers on them
+ *   beside           2 workers on 2 cores, of which a foreign process keeps one busy. Counter:
+ *                    ratio, to the cores to themselves. 1.33 is what the process leaves in a fair
+ *                    share between three threads, 2 if all had to wait for the slower half
  *
- * The last two with the same work each: `fib` spawns, `uneven` computes 1 us to 1 ms in 1,000 tasks, `rounds` are 10,000 tasks
- * that ask 10 times. Both sides of a ratio are measured in turn. On a machine with more than 2 cores the process keeps to 2 of
- * them.
+ * The last two with the same work each: `fib` spawns, `uneven` computes 1 us to 1 ms in 1,000
+ * tasks, `rounds` are 10,000 tasks that ask 10 times. Both sides of a ratio are measured in turn.
+ * On a machine with more than 2 cores the process keeps to 2 of them.
  */
 #include "support.hpp"
 #include "work/burn.hpp"

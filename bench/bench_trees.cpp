@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_trees.cpp - the trees that task systems are compared by (work/work.hpp), with plain calls of the same code in the same
- * seconds: `ratio` is taken against them.
+ * bench_trees.cpp - the trees that task systems are compared by (work/work.hpp), with plain calls
+ * of the same code in the same seconds: `ratio` is taken against them.
  *
  *   skynet     a tree of tens with a million leaves                         ns/task
  *   nqueens    all solutions on a board of 12 x 12, each place a task       ms
  *   uts_t3     unbalanced tree search: T3, 4.1 million nodes of 0.2 us      ns/node
- *   uts_t3l    T3L, 111 million nodes, up to 17,844 deep                    ns/node, with CORIO_BENCH_LARGE=1
+ *   uts_t3l    T3L, 111 million nodes, up to 17,844 deep                    ns/node
  *
+ * T3L takes a minute, and is there with CORIO_BENCH_LARGE=1 only.
  * `efficiency` is what part of the workers' time plain calls would have needed.
  */
 #include "support.hpp"

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks of a build folder and prints one table of medians.
 
-Repetitions of a program's cases are interleaved in random order, so that a change of the machine's speed meets all of
-them. A case's figure is the one that its program counts in, named in the table; ratios are between medians of one run.
+The programs run in turn, in random order, each in a new process, and that is repeated: a change of the machine's speed
+meets all of them. A case's figure is the one that its program counts in, named in the table; `ratio` is measured within a
+case. --json has all values.
 """
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -21,9 +23,8 @@ GOOGLE_KEYS = {
 }
 
 
-def run(path, repetitions, pattern):
-    command = [path, "--benchmark_format=json", f"--benchmark_repetitions={repetitions}",
-               "--benchmark_enable_random_interleaving=true"]
+def run(path, pattern):
+    command = [path, "--benchmark_format=json"]
     if pattern:
         command.append(f"--benchmark_filter={pattern}")
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -32,18 +33,14 @@ def run(path, repetitions, pattern):
     return json.loads(done.stdout)["benchmarks"] if done.stdout.strip() else []
 
 
-def cases_of(results):
-    """{(case, unit): [values]}"""
-    cases = {}
+def add_cases(program, results, cases):
+    """`cases`: {(program, case, unit): [values]}"""
     for result in results:
-        if result.get("run_type") == "aggregate":
-            continue
         name = result["run_name"].replace("/manual_time", "").replace("/iterations:1", "")
         counters = {key: value for key, value in result.items()
                     if key not in GOOGLE_KEYS and isinstance(value, (int, float))}
         for unit, value in counters.items():
-            cases.setdefault((name, unit), []).append(value)
-    return cases
+            cases.setdefault((program, name, unit), []).append(value)
 
 
 def parse_options():
@@ -70,21 +67,26 @@ def main():
     if options.large:
         os.environ["CORIO_BENCH_LARGE"] = "1"
     described = machine.describe()
-    figures = []
-    print("| program | case | unit | median | minimum |\n| --- | --- | --- | ---: | ---: |")
-    for program in options.programs.split(","):
-        path = os.path.join(options.build, "bench", "bench_" + program)
+    programs = {name: os.path.join(options.build, "bench", "bench_" + name) for name in options.programs.split(",")}
+    for path in programs.values():
         if not os.path.exists(path):
             sys.exit(f"summary.py: no {path}: is Google Benchmark installed?")
-        # Memory is measured once per process: a second time the pages are there already.
-        repetitions = 1 if program == "memory" else options.repetitions
-        machine.wait_until_quiet(options.quiet)
-        for (name, unit), values in cases_of(run(path, repetitions, options.filter)).items():
-            print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |", flush=True)
-            figures.append({"program": program, "case": name, "unit": unit, "values": values})
+    cases = {}
+    for repetition in range(options.repetitions):
+        for program in random.sample(list(programs), len(programs)):
+            print(f"summary.py: {repetition + 1} of {options.repetitions}: {program}", file=sys.stderr)
+            machine.wait_until_quiet(options.quiet)
+            add_cases(program, run(programs[program], options.filter), cases)
+    cases = dict(sorted(cases.items(), key=lambda case: list(programs).index(case[0][0])))
+    print("| program | case | unit | median | minimum |\n| --- | --- | --- | ---: | ---: |")
+    for (program, name, unit), values in cases.items():
+        print(f"| {program} | {name} | {unit} | {statistics.median(values):.4g} | {min(values):.4g} |")
     if options.json:
+        figures = [{"program": program, "case": name, "unit": unit, "values": values}
+                   for (program, name, unit), values in cases.items()]
         with open(options.json, "w", encoding="utf-8") as stream:
             json.dump({"machine": described, "figures": figures}, stream, indent=1)
+            stream.write("\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * counts.c - does one operation COUNT times with one worker, for counts.py, which counts the instructions.
+ * counts.c - does one operation COUNT times with one worker, for counts.py, which counts the
+ * instructions.
  *
  *   spawn_wait   spawn an empty child, wait for it
  *   spawn_many   spawn 100 empty children, then wait: per child
@@ -10,7 +11,8 @@
  *   hand_over    two tasks take turns with a mutex: each unlock wakes the other
  *   switch       jump to another context, as the runtime does inside
  *
- * What a run costs besides (making the runtime, the first stacks) drops out: counts.py takes the difference of two COUNTs.
+ * What a run costs besides (making the runtime, the first stacks) drops out: counts.py takes the
+ * difference of two COUNTs.
  */
 #include "runtime/base/context.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * corio.cpp - the works with this library, in the same table as its peers. Besides those of work.hpp:
+ * corio.cpp - the works with this library, in the same table as its peers. Besides those of
+ * work.hpp:
  *
  *   switch          the context switch alone                                   units: jumps
  *   turns           two tasks take turns with a mutex: unlock, park, switch    units: turns

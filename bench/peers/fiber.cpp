@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fiber.cpp - the works with Boost.Fiber on one thread: a spawned call is a fiber of its own, on a pooled stack. Besides:
+ * fiber.cpp - the works with Boost.Fiber on one thread: a spawned call is a fiber of its own, on a
+ * pooled stack. Besides:
  *
  *   turns   two fibers yield to each other    units: yields
  *

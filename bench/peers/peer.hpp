@@ -2,12 +2,13 @@
  *
  * peer.hpp - what the C++ programs of this folder share: the command line, and measuring.
  *
- * A program is called as `PROGRAM WORK WORKERS`, does the work once to warm up, then several times, and prints
+ * A program is called as `PROGRAM WORK WORKERS`, does the work once to warm up, then several times,
+ * and prints
  *
  *     WORK WORKERS UNIT MEDIAN MINIMUM
  *
- * in nanoseconds for a unit of work. PROGRAM --list names the works it has, a line each. The programs in Go and Rust do the
- * same.
+ * in nanoseconds for a unit of work. PROGRAM --list names the works it has, a line each. The
+ * programs in Go and Rust do the same.
  */
 #ifndef BENCH_PEERS_PEER_HPP
 #define BENCH_PEERS_PEER_HPP

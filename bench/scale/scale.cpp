@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * scale.cpp - one work with one number of workers, for scale.py: how long it takes, and where the time goes.
+ * scale.cpp - one work with one number of workers, for scale.py: how long it takes, and where the
+ * time goes. Prints a line of JSON for each run, after one to warm up.
  *
- *   scale WORK WORKERS COPIES [--pin] [--runs=N]     one line of JSON for each run, after one to warm up
- *   scale WORK plain COPIES                          the same as a loop of plain calls (not for `rounds`)
+ *   scale WORK WORKERS COPIES [--pin] [--runs=N]
+ *   scale WORK plain COPIES [--runs=N]     the same as a loop of plain calls (not for `rounds`)
  *
- *   fib        a copy is fib(27), both branches spawned                            units: calls
- *   uneven     a copy is the tree T3 of the unbalanced tree search                 units: nodes
- *   rounds     a copy is 1,000 tasks that ask 10 times                             units: requests
- *   pipeline   a copy is 1,000 tasks, 5 rounds of computing 20 us, then asking     units: stages
+ *   fib        a copy is fib(27), both branches spawned                         units: calls
+ *   uneven     a copy is the tree T3 of the unbalanced tree search              units: nodes
+ *   rounds     a copy is 1,000 tasks that ask 10 times                          units: requests
+ *   pipeline   a copy is 1,000 tasks, 5 rounds of computing 20 us, then asking  units: stages
  *
- * The copies run at the same time: children of the root. With --pin worker i keeps to the process's i-th CPU.
+ * The copies run at the same time: children of the root. With --pin worker i keeps to the process's
+ * i-th CPU.
  */
 #include "bench/work/burn.hpp"
 #include "bench/work/corio.hpp"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * burn.hpp - computing for about so many microseconds: a fixed amount of work, found once per process, so that a busy machine
- * makes it longer as it would any program, and a loop of the same work can be measured beside it.
+ * burn.hpp - computing for about so many microseconds: a fixed amount of work, found once per
+ * process, so that a busy machine makes it longer as it would any program, and a loop of the same
+ * work can be measured beside it.
  */
 #ifndef BENCH_WORK_BURN_HPP
 #define BENCH_WORK_BURN_HPP
@@ -50,8 +51,8 @@ inline std::uint64_t steps_of(double us)
     return static_cast<std::uint64_t>(us * steps_per_us());
 }
 
-/* Steps of piece i of uneven work: 1 us to 1 ms, a third of them in each decade, in an order that has nothing to do with
- * their size (multiples of an irrational number, their fraction). */
+/* Steps of piece i of uneven work: 1 us to 1 ms, a third of them in each decade, in an order that
+ * has nothing to do with their size (multiples of an irrational number, their fraction). */
 inline std::uint64_t uneven_steps(std::uint64_t i)
 {
     const double fraction = std::fmod(static_cast<double>(i) * 0.6180339887498949, 1.0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * corio.hpp - this library as a system of work.hpp: a spawned call is a task, and a task has one scope, its own. So in `fib`
- * the wait of a branch that is called, not spawned, also waits for what its caller has spawned.
+ * corio.hpp - this library as a system of work.hpp: a spawned call is a task, and a task has one
+ * scope, its own. So in `fib` the wait of a branch that is called, not spawned, also waits for what
+ * its caller has spawned.
  */
 #ifndef BENCH_WORK_CORIO_HPP
 #define BENCH_WORK_CORIO_HPP

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * uts.h - the unbalanced tree search benchmark's binomial trees (Olivier, Huan, Liu, Prins, Dinan, Sadayappan, Tseng: UTS,
- * 2006). C and C++.
+ * uts.h - the binomial trees of the unbalanced tree search benchmark (Olivier, Huan, Liu, Prins,
+ * Dinan, Sadayappan, Tseng: UTS, 2006). C and C++.
  *
- * A node is 20 bytes: the SHA-1 of its parent's 20 bytes followed by its index among the siblings. The root has `root_children`
- * children; every other node has `children` of them if the random number in its last word is below `probability`, else none.
- * With children * probability just below 1 the subtrees' sizes vary over many orders of magnitude, and nobody can tell
- * which is the large one before having walked it.
+ * A node is 20 bytes: the SHA-1 of its parent's 20 bytes followed by its index among the siblings.
+ * The root has `root_children` children; every other node has `children` of them if the random
+ * number in its last word is below `probability`, else none. With children * probability just
+ * below 1 the subtrees' sizes vary over many orders of magnitude, and nobody can tell which is the
+ * large one before having walked it.
  *
  *     T3     4,112,897 nodes, depth 1,572
  *     T3L  111,345,631 nodes, depth 17,844
  *
- * A node's words hold the digest as SHA-1 computes it; on the wire they would be big-endian.
+ * A node's words hold the digest as SHA-1 computes it; as bytes they would be big-endian.
  */
 #ifndef BENCH_WORK_UTS_H
 #define BENCH_WORK_UTS_H
@@ -66,7 +67,7 @@ static inline uint32_t uts_word(uint32_t window[16], int round)
         a = next;                                                                                  \
     }
 
-/* SHA-1 (FIPS 180-4) of a message that fits one block; `window` is the padded block, and is used up. */
+/* SHA-1 (FIPS 180-4) of a message that fits one block; `window` is the padded block, used up. */
 static inline struct uts_node uts_sha1(uint32_t window[16])
 {
     uint32_t a = 0x67452301, b = 0xefcdab89, c = 0x98badcfe, d = 0x10325476, e = 0xc3d2e1f0;

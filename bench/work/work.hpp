@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * work.hpp - the work that task systems are compared by, written once and compiled for each of them.
+ * work.hpp - the work that task systems are compared by, written once, compiled for each of them.
  *
  * A system is a type with a `scope`, made where children are spawned and left when they are done:
  *
