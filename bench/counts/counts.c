@@ -83,7 +83,7 @@ static int answer(void *self, corio_batch *batch)
     return CORIO_DONE;
 }
 
-static int ask(const struct job *job, uint64_t times)
+static int ask_often(const struct job *job, uint64_t times)
 {
     int rc = 0;
     for (uint64_t i = 0; rc == 0 && i < times; i++) {
@@ -98,7 +98,7 @@ static int ask(const struct job *job, uint64_t times)
 static int asking_task(void *arg)
 {
     const struct job *job = arg;
-    return ask(job, job->count / group);
+    return ask_often(job, job->count / group);
 }
 
 static int request(void *arg)
@@ -113,7 +113,7 @@ static int request(void *arg)
 static int phase(void *arg)
 {
     const struct job *job = arg;
-    return ask(job, job->count);
+    return ask_often(job, job->count);
 }
 
 /* -- Mutex -- */
@@ -151,7 +151,7 @@ static int hand_over(void *arg)
     if (rc == 0)
         rc = corio_go(half_the_locks, job);
     if (rc == 0)
-        rc = ask(job, 1);
+        rc = ask_often(job, 1);
     if (rc == 0)
         rc = corio_mutex_unlock(&job->mutex);
     int waited = corio_wait();

@@ -8,6 +8,8 @@ for each architecture and compiler version in expected.json; a change of more th
 
     counts.py PROGRAM            compare        (the meson test `counts`)
     counts.py PROGRAM --update   store what was counted: a change on purpose, to be committed with its cause
+    counts.py PROGRAM --profile=request
+                                 where they go: instructions per operation of each function
 
 Exit status: 0 as expected; 1 changed; 2 could not count; 77 no figures are stored for this compiler (a skipped test).
 """
@@ -19,6 +21,7 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 
 # Operations and the two numbers of repetitions.
 OPERATIONS = {
@@ -37,9 +40,9 @@ class CannotCount(Exception):
     pass
 
 
-def instructions(valgrind, program, operation, count):
+def instructions(valgrind, program, operation, count, profile="/dev/null"):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CORIO_")}
-    command = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", program, operation, str(count)]
+    command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={profile}", program, operation, str(count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     found = re.search(r"Collected *: *([0-9]+)", done.stderr)
     if done.returncode != 0 or not found:
@@ -54,6 +57,36 @@ def count_all(valgrind, program):
     return {operation: round((totals[operation, most] - totals[operation, least]) / (most - least), 1)
             for operation, (least, most) in OPERATIONS.items()}
 
+
+# -- Where they go --
+
+def instructions_by_function(valgrind, program, operation, count):
+    with tempfile.NamedTemporaryFile() as profile:
+        instructions(valgrind, program, operation, count, profile.name)
+        done = subprocess.run(["callgrind_annotate", "--threshold=100", profile.name], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise CannotCount(f"callgrind_annotate ended with {done.returncode}:\n{done.stderr}")
+    found = {}
+    # "1,830,000 (27.31%)  FILE:FUNCTION [OBJECT]"; a function that calls itself has a second line, FUNCTION'2, and what is
+    # inlined into it one for each file.
+    for number, name in re.findall(r"^ *([0-9,]+) \([^)]*\) +\S*:([^ \n]+)", done.stdout, re.MULTILINE):
+        name = name.split("'")[0]
+        found[name] = found.get(name, 0) + int(number.replace(",", ""))
+    return found
+
+
+def print_profile(valgrind, program, operation):
+    counts = OPERATIONS[operation]
+    least, most = (instructions_by_function(valgrind, program, operation, count) for count in counts)
+    each = {name: (most[name] - least.get(name, 0)) / (counts[1] - counts[0]) for name in most}
+    print(f"{operation}: instructions per operation")
+    for name, value in sorted(each.items(), key=lambda item: -item[1]):
+        if value >= 0.5:
+            print(f"{value:>10.1f}  {name}")
+
+
+# -- What they should be --
 
 def load_expected():
     if not os.path.exists(EXPECTED):
@@ -98,9 +131,14 @@ def main():
     parser.add_argument("--limit", type=float, default=5, help="per cent that a figure may change by (default 5)")
     parser.add_argument("--valgrind", default="valgrind", help="the program to run (default valgrind)")
     parser.add_argument("--update", action="store_true", help="store what was counted instead of comparing")
+    parser.add_argument("--profile", choices=list(OPERATIONS), metavar="OPERATION",
+                        help=f"say which functions an operation's instructions are in: {', '.join(OPERATIONS)}")
     options = parser.parse_args()
     build = f"{platform.machine()} {options.compiler}"
     try:
+        if options.profile:
+            print_profile(options.valgrind, options.program, options.profile)
+            return 0
         counted = count_all(options.valgrind, options.program)
     except (CannotCount, OSError) as problem:
         print(f"counts.py: cannot count: {problem}", file=sys.stderr)
