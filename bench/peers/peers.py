@@ -107,6 +107,12 @@ BUILDS = {
     "context": cpp("context", "context.cpp", libraries=["-lboost_context"]),
     "go": go,
 }
+NOTES = {
+    "corio": "turns: there is no yield, so two tasks hand a mutex over to each other",
+    "fiber": "one thread; loop: 100,000 children",
+    "go": "plain goroutines; requests go through a channel to a goroutine that answers them in batches: a stand-in for the "
+          "Go library corio, which is absent (no module of that name could be had)",
+}
 # Whose figures do not change with the number of workers.
 SINGLE = {"plain", "fiber", "context"}
 
@@ -254,6 +260,9 @@ def main():
     for name, words in described.items():
         print(f"{SYSTEMS.get(name, name)}: {words}")
     print(f"\n{table(figures, units, programs)}\n")
+    for name, words in NOTES.items():
+        if name in programs:
+            print(f"{SYSTEMS[name]}: {words}")
     for name, reason in absent.items():
         print(f"absent: {SYSTEMS[name]} ({reason})")
     if options.json:
