@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * fiber.cpp - the works with Boost.Fiber on one thread: a spawned call is a fiber of its own, on a
- * pooled stack. Besides:
+ * fiber.cpp - works with Boost.Fiber on one thread: a spawned call is a fiber of its own, on a pooled
+ * stack. Its scheduler is first in, first out, so all of a tree's fibers live at once: the works are
+ * smaller than the others' (fib(20), 100,000 children, 100,000 leaves), and nqueens and UTS are left
+ * out. Besides:
  *
  *   turns   two fibers yield to each other    units: yields
- *
- * `loop` has a tenth of the children: each holds a stack from its spawn on.
  */
 #include "peer.hpp"
 
@@ -17,7 +17,10 @@ namespace
 {
 
 constexpr std::size_t stack_bytes = 16 * 1024;
-constexpr std::uint64_t few_children = work::loop_children / 10, turns = 1000000;
+constexpr std::uint64_t turns = 1000000;
+constexpr int small_fib_of = 20;
+constexpr std::uint64_t small_fib_result = 6765, small_fib_calls = 21891;
+constexpr std::uint64_t few_children = 100000, few_leaves = 100000, few_tasks = 111111;
 
 boost::fibers::pooled_fixedsize_stack &stacks()
 {
@@ -45,9 +48,23 @@ struct fibers {
     };
 };
 
+template <template <class> class call_type> void fib()
+{
+    call_type<fibers> call = {small_fib_of, 0};
+    call();
+    work::expect(call.result, small_fib_result, "fib");
+}
+
 void loop()
 {
     work::loop_of<fibers>(few_children);
+}
+
+void skynet()
+{
+    work::skynet_call<fibers> call = {0, few_leaves, 0};
+    call();
+    work::expect(call.result, few_leaves * (few_leaves - 1) / 2, "skynet");
 }
 
 void yields()
@@ -77,12 +94,12 @@ int start(unsigned workers, const peer::task &what)
 
 int main(int argc, char **argv)
 {
-    std::vector<peer::task> tasks = peer::tasks_of<fibers>();
-    tasks.pop_back(); /* T3L would take minutes */
-    for (peer::task &what : tasks) {
-        if (std::strcmp(what.name, "loop") == 0)
-            what = {"loop", "child", static_cast<double>(few_children), loop};
-    }
-    tasks.push_back({"turns", "turn", static_cast<double>(turns), two_fibers_in_turn});
+    const std::vector<peer::task> tasks = {
+        {"fib", "call", static_cast<double>(small_fib_calls), fib<work::fib_call>},
+        {"fib_both", "call", static_cast<double>(small_fib_calls), fib<work::fib_both_call>},
+        {"loop", "child", static_cast<double>(few_children), loop},
+        {"skynet", "task", static_cast<double>(few_tasks), skynet},
+        {"turns", "turn", static_cast<double>(turns), two_fibers_in_turn},
+    };
     return peer::main_of(argc, argv, tasks, start);
 }
