@@ -11,8 +11,8 @@ and audit (build/examples/pkgaudit over this machine's package universe, if it i
   plain    a loop of plain calls of the same work, where there is one: the absolute speed-up is taken against it
   pinned   worker i keeps to the i-th CPU (audit: the process keeps to the first n)
 
-All cases run in turn in random order, which is repeated; ratios are between medians, or with --by between minima. Result files: scale.md, scale.svg,
-scale.json.
+All cases run in turn in random order, which is repeated; ratios are between medians, or with --by between minima. Result
+files: scale.md, scale.svg, scale.json.
 """
 import argparse
 import json
@@ -191,12 +191,14 @@ def write_results(options, runs, described):
     os.makedirs(options.folder, exist_ok=True)
     rows = rows_of(options, runs)
     with open(os.path.join(options.folder, "scale.json"), "w", encoding="utf-8") as stream:
-        json.dump({"machine": described, "repetitions": options.repetitions, "by": options.by, "rows": rows}, stream, indent=1)
+        json.dump({"machine": described, "repetitions": options.repetitions, "by": options.by, "rows": rows}, stream,
+                  indent=1)
         stream.write("\n")
     plot(options, runs, described, os.path.join(options.folder, "scale.svg"))
     words = "\n".join(f"- {name}: {value}" for name, value in described.items())
     with open(os.path.join(options.folder, "scale.md"), "w", encoding="utf-8") as stream:
-        stream.write(f"# Scaling: {options.name}\n\n{words}\n- repetitions: {options.repetitions}, interleaved; by {options.by}\n\n"
+        stream.write(f"# Scaling: {os.path.basename(options.folder)}\n\n{words}\n"
+                     f"- repetitions: {options.repetitions}, interleaved; by {options.by}\n\n"
                      f"![speed-up, efficiency, phases](scale.svg)\n\n{table(rows)}\n\n"
                      "What the columns mean: `bench/scale/scale.py --help`.\n")
     print(table(rows))
