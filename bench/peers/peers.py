@@ -4,8 +4,8 @@
 
 Each system is a program of this folder, built into BUILD/bench/peers. For every work and number of workers all systems run
 one after the other, in random order; that is repeated. A cell has the median in nanoseconds for a unit of work, and in
-brackets the median of its ratios to corio within a repetition: above 1 is slower than corio. What cannot be built is named
-as absent.
+brackets the median of its ratios to corio within a repetition: above 1 is slower than corio. On a machine that others use,
+--by=minimum has the least of all runs, and the ratio between these. What cannot be built is named as absent.
 """
 import argparse
 import json
@@ -148,7 +148,7 @@ def run(path, arguments):
 
 
 def measure(path, work, workers):
-    """(unit, median) of one run; None if it failed, which is said, or took too long."""
+    """(unit, median, minimum) of one program's runs; None if it failed, which is said, or took too long."""
     try:
         done = run(path, [work, str(workers)])
     except subprocess.TimeoutExpired:
@@ -158,12 +158,12 @@ def measure(path, work, workers):
         print(f"peers.py: {os.path.basename(path)} {work} {workers} ended with {done.returncode}: {done.stderr.strip()}",
               file=sys.stderr)
         return None
-    _, _, unit, median, _ = done.stdout.split()
-    return unit, float(median)
+    _, _, unit, median, minimum = done.stdout.split()
+    return unit, float(median), float(minimum)
 
 
 def measure_all(options, programs):
-    """{(work, workers): {system: [median of each repetition]}}, {work: unit}"""
+    """{(work, workers): {system: [(median, minimum) of each repetition]}}, {work: unit}"""
     has = {name: set(run(path, ["--list"]).stdout.split()) for name, path in programs.items()}
     figures, units = {}, {}
     for repetition in range(options.repetitions):
@@ -181,7 +181,7 @@ def measure_all(options, programs):
                         has[name].discard(work)
                         continue
                     units[work] = found[0]
-                    figures.setdefault((work, workers), {}).setdefault(name, []).append(found[1])
+                    figures.setdefault((work, workers), {}).setdefault(name, []).append(found[1:])
     return figures, units
 
 
@@ -191,21 +191,31 @@ def number(value):
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def cell(values, ours, scale):
+def figure(options, values):
+    if options.by == "minimum":
+        return min(minimum for _, minimum in values)
+    return statistics.median(median for median, _ in values)
+
+
+def ratio(options, values, ours):
+    if options.by == "minimum" or len(ours) != len(values):
+        return figure(options, values) / figure(options, ours)
+    return statistics.median(value / our for (value, _), (our, _) in zip(values, ours))
+
+
+def cell(options, values, ours, scale):
     if not values:
         return "-"
-    text = number(statistics.median(values) * scale)
-    if ours is None or ours is values or len(ours) != len(values):
-        return text
-    return f"{text} ({statistics.median(value / our for value, our in zip(values, ours)):.2f})"
+    text = number(figure(options, values) * scale)
+    return text if ours is None or ours is values else f"{text} ({ratio(options, values, ours):.2f})"
 
 
-def table(figures, units, programs):
+def table(options, figures, units, programs):
     lines = ["| work | unit | workers | " + " | ".join(SYSTEMS[name] for name in programs) + " |",
              "| --- | --- | ---: |" + " ---: |" * len(programs)]
     for (work, workers), row in figures.items():
         whole = units[work] == "board"
-        cells = [cell(row.get(name), row.get("corio"), 1e-6 if whole else 1) for name in programs]
+        cells = [cell(options, row.get(name), row.get("corio"), 1e-6 if whole else 1) for name in programs]
         lines.append(f"| {WORKS[work]} | {'ms' if whole else 'ns/' + units[work]} | {workers} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -243,6 +253,7 @@ def parse_options():
                         help=f"comma-separated, of {', '.join(SYSTEMS)}")
     parser.add_argument("--large", action="store_true", help=f"with {', '.join(sorted(LARGE))} (minutes, gigabytes)")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
+    parser.add_argument("--by", choices=("median", "minimum"), default="median", help="what a cell has (default median)")
     machine.add_quiet_option(parser)
     parser.add_argument("--verbose", action="store_true", help="say what is running")
     options = parser.parse_args()
@@ -259,14 +270,15 @@ def main():
     figures, units = measure_all(options, programs)
     for name, words in described.items():
         print(f"{SYSTEMS.get(name, name)}: {words}")
-    print(f"\n{table(figures, units, programs)}\n")
+    print(f"\n{table(options, figures, units, programs)}\n")
     for name, words in NOTES.items():
         if name in programs:
             print(f"{SYSTEMS[name]}: {words}")
     for name, reason in absent.items():
         print(f"absent: {SYSTEMS[name]} ({reason})")
     if options.json:
-        cells = [{"work": work, "workers": workers, "unit": "ns/" + units[work], "system": name, "medians": values}
+        cells = [{"work": work, "workers": workers, "unit": "ns/" + units[work], "system": name,
+                  "medians": [median for median, _ in values], "minima": [minimum for _, minimum in values]}
                  for (work, workers), row in figures.items() for name, values in row.items()]
         with open(options.json, "w", encoding="utf-8") as stream:
             json.dump({"machine": described, "absent": absent, "figures": cells}, stream, indent=1)
