@@ -4,7 +4,9 @@
  *
  *   rounds        N tasks ask 10 times each; the runtime has done the same before    ns/request
  *   rounds_cold   the same in a new runtime: stacks are made, pages are touched      ns/request
+ *   first_run     a new runtime's first run: every task asks once                    ns/task
  *   ping_pong     one task asks 10,000 times: a phase per request                    ns/request
+ *                   cpu/wall   processor time of all threads: 1 if the workers without work sleep
  *
  * N is 100, 10,000 and 100,000, with CORIO_BENCH_LARGE=1 also 1,000,000 (4 GB of memory). Spawning the tasks is included.
  */
@@ -87,18 +89,31 @@ void rounds_strict(benchmark::State &state)
 
 void ping_pong(benchmark::State &state)
 {
+    const double cpu_before = bench::cpu_ns();
+    bench::stopwatch watch;
     warm(state, CORIO_WAIT_STREAMING, ping_pong_rounds);
+    state.counters["cpu/wall"] = (bench::cpu_ns() - cpu_before) / watch.elapsed_ns();
 }
 
-void rounds_cold(benchmark::State &state)
+void cold(benchmark::State &state, std::uint64_t rounds, const char *counter)
 {
     bench::per_unit cost(state);
     for (auto _ : state) {
         bench::runtime runtime(static_cast<unsigned>(state.range(1)));
-        job what = make_job(runtime, static_cast<std::uint64_t>(state.range(0)), rounds_per_task);
+        job what = make_job(runtime, static_cast<std::uint64_t>(state.range(0)), rounds);
         cost.add(runtime.timed_run(root, &what), requests(what));
     }
-    cost.report("ns/request");
+    cost.report(counter);
+}
+
+void rounds_cold(benchmark::State &state)
+{
+    cold(state, rounds_per_task, "ns/request");
+}
+
+void first_run(benchmark::State &state)
+{
+    cold(state, 1, "ns/task");
 }
 
 void sizes(benchmark::internal::Benchmark *benchmark)
@@ -114,6 +129,12 @@ void sizes(benchmark::internal::Benchmark *benchmark)
 BENCHMARK(rounds)->Apply(sizes);
 BENCHMARK(rounds_strict)->Apply(sizes);
 BENCHMARK(rounds_cold)->Apply(sizes);
+BENCHMARK(first_run)
+    ->ArgNames({"tasks", "workers"})
+    ->Args({100000, 1})
+    ->Args({100000, 2})
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK(ping_pong)
     ->ArgNames({"tasks", "workers"})
     ->Args({1, 1})

@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace bench
 {
@@ -97,6 +98,10 @@ class per_unit
     {
         return ns_ / units_;
     }
+    double total_ns() const
+    {
+        return ns_;
+    }
     void report(const char *counter) const
     {
         state_.counters[counter] = ns();
@@ -125,11 +130,30 @@ inline double proc_bytes(const char *file, const char *name)
     return bytes;
 }
 
+/* Nanoseconds of processor time that this process has used, all threads together. */
+inline double cpu_ns()
+{
+    timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
 /* Whether to register benchmarks that need gigabytes or many seconds: environment variable CORIO_BENCH_LARGE. */
 inline bool want_large()
 {
     const char *text = std::getenv("CORIO_BENCH_LARGE");
     return text != nullptr && *text != '\0' && std::strcmp(text, "0") != 0;
+}
+
+/* As BENCHMARK_MAIN, for a program that has something to do before. */
+inline int main(int argc, char **argv)
+{
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv))
+        return 1;
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
 }
 
 } // namespace bench

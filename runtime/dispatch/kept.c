@@ -6,24 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* corio_batch_respond and corio_batch_slice fetch ahead what later entries of the batch point to, those
- * of slices that are complete too, which the runtime may be writing just then. Nothing comes of what
- * is read, but ThreadSanitizer cannot know. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LOOKS_AHEAD 1
-void AnnotateIgnoreReadsBegin(const char *file, int line);
-void AnnotateIgnoreReadsEnd(const char *file, int line);
-#endif
-#endif
-#ifdef LOOKS_AHEAD
-#define BEGIN_LOOKING_AHEAD AnnotateIgnoreReadsBegin(__FILE__, __LINE__)
-#define END_LOOKING_AHEAD   AnnotateIgnoreReadsEnd(__FILE__, __LINE__)
-#else
-#define BEGIN_LOOKING_AHEAD (void)0
-#define END_LOOKING_AHEAD   (void)0
-#endif
-
 /* -- Kept batches -- */
 
 int cr_kept_init(struct cr_kept *kept, corio_batch *batch)
@@ -60,12 +42,10 @@ static void answer(corio_batch *batch, size_t i, int status)
 
 static void give_rest(struct cr_kept *kept)
 {
-    BEGIN_LOOKING_AHEAD;
     for (size_t i = 0; i < kept->count; i++) {
         if (kept->status[i] != CR_KEPT_GIVEN)
             answer(kept->batch, i, kept->status[i]);
     }
-    END_LOOKING_AHEAD;
     corio_batch_complete(kept->batch);
 }
 
@@ -74,9 +54,7 @@ static void give_rest(struct cr_kept *kept)
 static void give_run(struct cr_kept *kept, size_t first, size_t count)
 {
     corio_batch *slice;
-    BEGIN_LOOKING_AHEAD;
     int rc = corio_batch_slice(kept->batch, first, count, &slice);
-    END_LOOKING_AHEAD;
     if (rc < 0)
         return;
     for (size_t i = 0; i < count; i++) {
