@@ -87,7 +87,8 @@ struct corio_dispatcher {
 typedef struct cr_storage {
     cr_entry *items;
     size_t capacity;
-    uint32_t references; /* batches and slices; slices are made by any thread */
+    uint32_t references;     /* batches and slices; slices are made by any thread */
+    struct cr_storage *next; /* of those not in use */
 } cr_storage;
 
 typedef struct cr_carve {
@@ -164,6 +165,7 @@ struct cr_io {
 
     cr_threads threads;
     cr_entries spare[4]; /* arrays to use again */
+    cr_storage *spare_storage;
 
     pthread_mutex_t batch_lock;
     corio_batch *batches; /* all, for the end */

@@ -60,6 +60,7 @@ static int open_parts(corio_runtime *runtime)
         rc = cr_log_open(&runtime->io, options->batch_log);
     if (rc == 0 && options->trace != NULL)
         rc = open_trace(runtime);
+    cr_sched_specialise(&runtime->sched);
     if (rc != 0) {
         close_files(runtime);
         cr_io_fini(&runtime->io);

@@ -25,7 +25,8 @@
 static bool may_inline(cr_worker *worker, const cr_scope *scope)
 {
     const cr_item *top = cr_deque_peek_owner(&worker->deque);
-    if (cr_simulated(worker->sched) && cr_sim_draw(&worker->sched->sim, 2) == 0)
+    if (CR_UNLIKELY(worker->special) && cr_simulated(worker->sched) &&
+        cr_sim_draw(&worker->sched->sim, 2) == 0)
         return false; /* as if it had been stolen */
     return top != NULL && top->scope == scope && top->fn != NULL &&
            (char *)__builtin_frame_address(0) > worker->inline_limit;
@@ -74,27 +75,39 @@ static void sleep_on_scope(cr_worker *worker, cr_park *park)
         wake_waiter(worker, scope, park);
 }
 
+/* Calls a child on the waiter's stack, if the newest item is one. The slot is read before the child
+ * can push, so the closure need not be copied. */
+static inline bool call_child(cr_worker *worker, const cr_scope *scope)
+{
+    const cr_item *child;
+    if (!may_inline(worker, scope) || (child = cr_deque_take_owner(&worker->deque)) == NULL)
+        return false;
+    cr_task_call(worker, child);
+    return true;
+}
+
+static __attribute__((noinline)) void wait_for_rest(cr_worker *worker, cr_scope *scope)
+{
+    cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
+    cr_suspend(worker, &park);
+}
+
 void cr_scope_join(corio_task *task, cr_scope *scope)
 {
     cr_worker *worker = cr_worker_self();
-    while (may_inline(worker, scope)) {
-        const cr_item *taken = cr_deque_take_owner(&worker->deque);
-        if (taken == NULL) /* stolen meanwhile */
-            break;
-        cr_item child = *taken;
-        cr_task_call(worker, &child);
+    while (call_child(worker, scope)) {
         worker = cr_worker_self();
         worker->task = task;
         scope->joined++;
-        if (CR_UNLIKELY(worker->trace != NULL))
+        if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
             cr_trace_run(worker->trace, task);
     }
     if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
-        cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
-        cr_suspend(worker, &park);
+        wait_for_rest(worker, scope);
+        worker = cr_worker_self();
     }
     cr_scope_reset(scope);
-    cr_mark_clear(&cr_worker_self()->sched->cancel, &scope->mark);
+    cr_mark_clear(&worker->sched->cancel, &scope->mark);
 }
 
 cr_failure *cr_scope_take_failure(cr_scope *scope)
@@ -166,7 +179,8 @@ int corio_wait_until(uint64_t deadline_ns)
 
 int corio_wait(void)
 {
-    return corio_wait_until(CR_NEVER);
+    corio_task *task = corio_self();
+    return CR_LIKELY(task != NULL) ? cr_scope_wait(task, &task->scope) : -EPERM;
 }
 
 int corio_set_window(uint32_t children)

@@ -147,10 +147,8 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
 {
-    corio_task task = {.parent = closure->scope->owner,
-                       .in = closure->scope,
-                       .index = closure->index_bytes >> 8,
-                       .name = closure->name};
+    corio_task task;
+    cr_task_init(&task, closure->scope, closure->index_bytes >> 8, closure->name);
     drop(closure);
     if (code != -ECANCELED)
         cr_scope_fail(&worker->sched->cancel, closure->scope, &task, code);
@@ -170,14 +168,31 @@ static int hold(cr_worker *worker, cr_scope *scope)
     return cr_wait_in(worker, &wait, CR_NEVER);
 }
 
-static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const char *name,
-                 corio_task_fn *fn, const void *arg, size_t bytes)
+/* What few spawns need: a place in a cancelled or full scope. */
+static __attribute__((noinline)) int may_spawn(cr_worker *worker, const corio_task *task,
+                                               cr_scope *scope)
 {
-    if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) ==
-                    CR_CANCELLED_EARLIER))
+    if (cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) == CR_CANCELLED_EARLIER)
         return -ECANCELED;
-    if (CR_UNLIKELY(scope->window != 0) && scope->window_used >= scope->window) {
-        int rc = hold(worker, scope);
+    return scope->window != 0 && scope->window_used >= scope->window ? hold(worker, scope) : 0;
+}
+
+static void fill_copy(cr_item *slot, const void *arg, size_t bytes)
+{
+    uint64_t copy[4] = {0};
+    memcpy(copy, arg, bytes);
+    for (unsigned word = 0; word < 4; word++)
+        cr_item_store(slot, 4 + word, copy[word]);
+}
+
+/* bytes 0: arg is passed on as it is. */
+static inline __attribute__((always_inline)) int spawn(cr_worker *worker, corio_task *task,
+                                                       cr_scope *scope, const char *name,
+                                                       corio_task_fn *fn, const void *arg,
+                                                       size_t bytes)
+{
+    if (CR_UNLIKELY(scope->window != 0) || cr_cancel_any(&worker->sched->cancel)) {
+        int rc = may_spawn(worker, task, scope);
         if (rc != 0)
             return rc;
         worker = cr_worker_self();
@@ -185,20 +200,16 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
     if (CR_UNLIKELY(slot == NULL))
         return -ENOMEM;
-    if (CR_UNLIKELY(worker->trace != NULL))
+    if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
         cr_trace_spawn(worker->trace, task, name, task->spawns);
     cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
     cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
     cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
     cr_item_store(slot, 3, task->spawns++ << 8 | bytes);
-    if (bytes == 0) {
+    if (bytes == 0)
         cr_item_store(slot, 4, (uint64_t)(uintptr_t)arg);
-    } else {
-        uint64_t copy[4] = {0};
-        memcpy(copy, arg, bytes);
-        for (unsigned word = 0; word < 4; word++)
-            cr_item_store(slot, 4 + word, copy[word]);
-    }
+    else
+        fill_copy(slot, arg, bytes);
     scope->spawned++;
     scope->window_used++;
     cr_deque_publish_owner(&worker->deque);
@@ -207,7 +218,7 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     return 0;
 }
 
-/* group: NULL: the task's own scope. `bytes` 0: arg is passed on as it is. */
+/* The general form. group: NULL: the task's own scope. */
 static int go(corio_group *group, const char *name, corio_task_fn *fn, const void *arg,
               size_t bytes)
 {
@@ -230,7 +241,13 @@ static bool may_copy(const void *arg, size_t bytes)
 
 int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
 {
-    return go(NULL, name, fn, arg, 0);
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    if (CR_UNLIKELY(task == NULL))
+        return -EPERM;
+    if (CR_UNLIKELY(fn == NULL || name == NULL))
+        return -EINVAL;
+    return spawn(worker, task, &task->scope, name, fn, arg, 0);
 }
 
 int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg, size_t bytes)
