@@ -193,11 +193,11 @@ void cr_task_arrive(cr_worker *worker, cr_scope *scope);
 /* -- Waiting for children (scope.c) -- */
 
 /* Waits for all children of a scope, whatever becomes of them. The failure stays in the scope. */
-void cr_scope_join(corio_task *task, cr_scope *scope);
+void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope);
 /* The failure of a scope whose children are complete (given); NULL: none. */
 cr_failure *cr_scope_take_failure(cr_scope *scope);
 /* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
-int cr_scope_wait(corio_task *task, cr_scope *scope);
+int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
 
 /* -- Leaving a task (leave.c) -- */
 

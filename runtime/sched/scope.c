@@ -92,9 +92,8 @@ static __attribute__((noinline)) void wait_for_rest(cr_worker *worker, cr_scope 
     cr_suspend(worker, &park);
 }
 
-void cr_scope_join(corio_task *task, cr_scope *scope)
+void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
 {
-    cr_worker *worker = cr_worker_self();
     while (call_child(worker, scope)) {
         worker = cr_worker_self();
         worker->task = task;
@@ -107,7 +106,8 @@ void cr_scope_join(corio_task *task, cr_scope *scope)
         worker = cr_worker_self();
     }
     cr_scope_reset(scope);
-    cr_mark_clear(&worker->sched->cancel, &scope->mark);
+    if (CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE))
+        cr_mark_clear(&worker->sched->cancel, &scope->mark);
 }
 
 cr_failure *cr_scope_take_failure(cr_scope *scope)
@@ -129,11 +129,11 @@ static int cancelled_from_above(corio_task *task)
     return cr_task_cancelled(cancel, task) != CR_NOT_CANCELLED ? -ECANCELED : 0;
 }
 
-int cr_scope_wait(corio_task *task, cr_scope *scope)
+int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope)
 {
     if (scope->spawned == 0 && cr_load_64(&scope->mark.word) == CR_MARK_NONE)
         return 0;
-    cr_scope_join(task, scope);
+    cr_scope_join(worker, task, scope);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     cr_failure *failure = cr_scope_take_failure(scope);
     if (CR_LIKELY(failure == NULL))
@@ -159,14 +159,15 @@ static void scope_times_out(void *context, cr_timer *timer)
 
 static int scope_wait_until(corio_task *task, cr_scope *scope, uint64_t deadline_ns)
 {
+    cr_worker *worker = cr_worker_self();
     if (deadline_ns == CR_NEVER)
-        return cr_scope_wait(task, scope);
-    cr_timers *timers = &cr_worker_self()->sched->timers;
+        return cr_scope_wait(worker, task, scope);
+    cr_timers *timers = &worker->sched->timers;
     scope_timer limit = {.timer.fire = scope_times_out, .scope = scope};
     int rc = cr_timers_arm(timers, &limit.timer, deadline_ns);
     if (rc != 0)
         return rc;
-    rc = cr_scope_wait(task, scope);
+    rc = cr_scope_wait(worker, task, scope);
     cr_timers_disarm(timers, &limit.timer);
     return rc;
 }
@@ -179,8 +180,9 @@ int corio_wait_until(uint64_t deadline_ns)
 
 int corio_wait(void)
 {
-    corio_task *task = corio_self();
-    return CR_LIKELY(task != NULL) ? cr_scope_wait(task, &task->scope) : -EPERM;
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    return CR_LIKELY(task != NULL) ? cr_scope_wait(worker, task, &task->scope) : -EPERM;
 }
 
 int corio_set_window(uint32_t children)
@@ -279,7 +281,7 @@ int corio_group_close(corio_group *group)
     if (rc != 0)
         return rc;
     corio_task *task = group->scope.owner;
-    rc = cr_scope_wait(task, &group->scope);
+    rc = cr_scope_wait(cr_worker_self(), task, &group->scope);
     corio_group **at = &task->more->groups;
     while (*at != group)
         at = &(*at)->next;

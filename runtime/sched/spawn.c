@@ -43,11 +43,11 @@ static void cancel_children(cr_cancel *cancel, corio_task *task)
 /* Waits for all children, closes the groups left open. Their first error (given); NULL: none. */
 static cr_failure *join_all(corio_task *task)
 {
-    cr_scope_join(task, &task->scope);
+    cr_scope_join(cr_worker_self(), task, &task->scope);
     cr_failure *first = cr_scope_take_failure(&task->scope);
     while (task->more != NULL && task->more->groups != NULL) {
         corio_group *group = task->more->groups;
-        cr_scope_join(task, &group->scope);
+        cr_scope_join(cr_worker_self(), task, &group->scope);
         first = earlier(first, cr_scope_take_failure(&group->scope));
         (void)corio_group_close(group);
     }
@@ -121,7 +121,8 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
     void *arg = closure->arg;
     task.scope.owner = &task;
     if (closure->index_bytes & 0xff) {
-        memcpy(copy, closure->copy, sizeof copy);
+        for (unsigned word = 0; word < 4; word++)
+            copy[word] = cr_load_64(&closure->copy[word]); /* narrow loads: see fill_copy */
         arg = copy;
     }
     worker->task = &task;
@@ -177,12 +178,21 @@ static __attribute__((noinline)) int may_spawn(cr_worker *worker, const corio_ta
     return scope->window != 0 && scope->window_used >= scope->window ? hold(worker, scope) : 0;
 }
 
-static void fill_copy(cr_item *slot, const void *arg, size_t bytes)
+/* Word by word, and read that way too: a wide load of what narrow stores have just written waits
+ * until they are in the cache. */
+static inline void fill_copy(cr_item *slot, const char *arg, size_t bytes)
 {
-    uint64_t copy[4] = {0};
-    memcpy(copy, arg, bytes);
-    for (unsigned word = 0; word < 4; word++)
-        cr_item_store(slot, 4 + word, copy[word]);
+    uint64_t value;
+    unsigned word = 4;
+    for (; bytes >= sizeof value; bytes -= sizeof value, arg += sizeof value) {
+        memcpy(&value, arg, sizeof value);
+        cr_item_store(slot, word++, value);
+    }
+    if (bytes > 0) {
+        value = 0;
+        memcpy(&value, arg, bytes);
+        cr_item_store(slot, word, value);
+    }
 }
 
 /* bytes 0: arg is passed on as it is. */
@@ -252,9 +262,13 @@ int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
 
 int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg, size_t bytes)
 {
-    if (corio_self() == NULL)
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    if (CR_UNLIKELY(task == NULL))
         return -EPERM;
-    return may_copy(arg, bytes) ? go(NULL, name, fn, arg, bytes) : -EINVAL;
+    if (CR_UNLIKELY(fn == NULL || name == NULL || !may_copy(arg, bytes)))
+        return -EINVAL;
+    return spawn(worker, task, &task->scope, name, fn, arg, bytes);
 }
 
 int corio_group_go_named(corio_group *group, const char *name, corio_task_fn *fn, void *arg)
