@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * system.c - the operating system that a model's threads see: mutexes, condition variables, threads,
+ * futex, membarrier, the clock (which stands), the heap, and the items that are counted.
+ *
+ * Whoever waits does not run: that all wait and none will wake another is seen when nobody can go
+ * on. A futex wait may come back early once per run, as a signal handler would make it.
+ */
+
+#include "tests/model/include/system.h"
+#include "runtime/base/alloc.h"
+#include "runtime/base/panic.h"
+#include "tests/model/explorer.h"
+#include "tests/model/include/ck_pr.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum { most_edges = 64 };
+
+/* Something with a view, by address: a mutex, a key of model_publish. */
+typedef struct edge {
+    const void *key;
+    const view *published;
+    const model_thread *holder; /* of a mutex */
+} edge;
+
+/* Before each block of the heap, for model_free. */
+typedef struct block {
+    size_t bytes;
+    size_t unused[7];
+} block;
+
+static struct {
+    edge edges[most_edges];
+    unsigned edge_count;
+    size_t heap_used;
+    bool early_return_used;
+    uint64_t *payload;
+    uint8_t made[MODEL_ITEMS], taken[MODEL_ITEMS];
+    unsigned taken_count;
+} host;
+
+/* -- Edges -- */
+
+static edge *edge_of(const void *key)
+{
+    for (unsigned i = 0; i < host.edge_count; i++) {
+        if (host.edges[i].key == key)
+            return &host.edges[i];
+    }
+    if (host.edge_count == most_edges)
+        model_fail("too many mutexes for the explorer");
+    host.edges[host.edge_count] = (edge){.key = key};
+    return &host.edges[host.edge_count++];
+}
+
+void model_publish(const void *key)
+{
+    edge *to = edge_of(key);
+    to->published = memory_publish(to->published);
+}
+
+void model_receive(const void *key)
+{
+    memory_receive(edge_of(key)->published);
+}
+
+/* -- Mutexes -- */
+
+int model_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+{
+    (void)attributes;
+    edge_of(mutex)->holder = NULL;
+    return 0;
+}
+
+int model_mutex_destroy(pthread_mutex_t *mutex)
+{
+    if (edge_of(mutex)->holder != NULL)
+        model_fail("a mutex is destroyed while it is held");
+    return 0;
+}
+
+static void take_mutex(pthread_mutex_t *mutex)
+{
+    edge *lock = edge_of(mutex);
+    while (lock->holder != NULL)
+        explorer_block(NULL, "waits for the mutex", mutex);
+    lock->holder = explorer.current;
+    memory_receive(lock->published);
+}
+
+int model_mutex_lock(pthread_mutex_t *mutex)
+{
+    if (explorer.current == NULL)
+        return 0;
+    explorer_point();
+    trace_step("lock", mutex, __builtin_return_address(0));
+    if (edge_of(mutex)->holder == explorer.current)
+        model_fail("a mutex is locked twice by one thread");
+    take_mutex(mutex);
+    return 0;
+}
+
+/* Whoever waits for it tries again. */
+static void wake_all(const void *object)
+{
+    for (unsigned i = 0; i < explorer.thread_count; i++) {
+        model_thread *thread = &explorer.threads[i];
+        if (thread->state == BLOCKED && thread->object == object)
+            explorer_wake(thread);
+    }
+}
+
+static void release_mutex(pthread_mutex_t *mutex)
+{
+    edge *lock = edge_of(mutex);
+    if (lock->holder != explorer.current)
+        model_fail("a mutex is unlocked by another than its holder");
+    lock->holder = NULL;
+    lock->published = memory_publish(lock->published);
+    wake_all(mutex);
+}
+
+int model_mutex_unlock(pthread_mutex_t *mutex)
+{
+    if (explorer.current == NULL)
+        return 0;
+    explorer_point();
+    trace_step("unlock", mutex, __builtin_return_address(0));
+    release_mutex(mutex);
+    return 0;
+}
+
+/* -- Condition variables -- */
+
+int model_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes)
+{
+    (void)cond;
+    (void)attributes;
+    return 0;
+}
+
+int model_cond_destroy(pthread_cond_t *cond)
+{
+    (void)cond;
+    return 0;
+}
+
+int model_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+    explorer_point();
+    trace_step("cond wait", cond, __builtin_return_address(0));
+    release_mutex(mutex);
+    explorer_block(NULL, "waits for the condition", cond);
+    take_mutex(mutex);
+    return 0;
+}
+
+/* Any of those who wait. */
+int model_cond_signal(pthread_cond_t *cond)
+{
+    explorer_point();
+    trace_step("cond signal", cond, __builtin_return_address(0));
+    model_thread *waiters[MODEL_THREADS];
+    unsigned count = 0;
+    for (unsigned i = 0; i < explorer.thread_count; i++) {
+        model_thread *thread = &explorer.threads[i];
+        if (thread->state == BLOCKED && thread->object == cond)
+            waiters[count++] = thread;
+    }
+    if (count > 0)
+        explorer_wake(waiters[count > 1 ? strategy_choose(count) : 0]);
+    return 0;
+}
+
+int model_cond_broadcast(pthread_cond_t *cond)
+{
+    explorer_point();
+    trace_step("cond broadcast", cond, __builtin_return_address(0));
+    wake_all(cond);
+    return 0;
+}
+
+/* -- Threads -- */
+
+int model_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+                 void *arg)
+{
+    (void)attributes;
+    explorer_point();
+    trace_step("create thread", NULL, __builtin_return_address(0));
+    const model_thread *made = explorer_add_thread(start, arg);
+    (void)memory_publish(NULL); /* what its creator does from now on it has not seen */
+    memory_plain(thread, sizeof *thread, true);
+    *thread = (pthread_t)(made - explorer.threads);
+    return 0;
+}
+
+int model_join(pthread_t thread, void **ret_value)
+{
+    (void)ret_value;
+    explorer_point();
+    trace_step("join", NULL, __builtin_return_address(0));
+    const model_thread *other = &explorer.threads[thread];
+    while (other->state != DONE)
+        explorer_block(NULL, "joins", other);
+    memory_receive(other->current);
+    return 0;
+}
+
+int model_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+    (void)how;
+    (void)set;
+    (void)before;
+    return 0;
+}
+
+int model_yield(void)
+{
+    model_stall();
+    return 0;
+}
+
+/* -- System calls -- */
+
+/* The kernel compares under its own lock, which also orders it with the wake-up. */
+static long futex_wait(const uint32_t *address, uint32_t expected)
+{
+    explorer_point();
+    trace_step("futex wait", address, __builtin_return_address(0));
+    if (*address != expected) {
+        trace_detail("changed");
+        return -1;
+    }
+    if (!host.early_return_used && strategy_choose(4) == 1) {
+        host.early_return_used = true;
+        trace_detail("comes back early");
+        return -1;
+    }
+    explorer_block(NULL, "sleeps on the futex", address);
+    return 0;
+}
+
+static long futex_wake(const uint32_t *address)
+{
+    explorer_point();
+    trace_step("futex wake", address, __builtin_return_address(0));
+    wake_all(address);
+    return 0;
+}
+
+/* A fence in every thread, in each at a moment of its own between the call and the return. */
+static long membarrier(void)
+{
+    const unsigned full = MODEL_ACQUIRE | MODEL_RELEASE | MODEL_FULL;
+    model_fence(full);
+    unsigned first = explorer.thread_count > 1 ? strategy_choose(explorer.thread_count) : 0;
+    for (unsigned i = 0; i < explorer.thread_count; i++) {
+        unsigned at = (first + i) % explorer.thread_count;
+        explorer_point();
+        trace_step("membarrier", NULL, __builtin_return_address(0));
+        trace_detail("in thread %u", at);
+        if (explorer.threads[at].state != DONE)
+            memory_fence(&explorer.threads[at], full);
+    }
+    model_fence(full);
+    return 0;
+}
+
+long model_syscall(long number, ...)
+{
+    va_list arguments;
+    va_start(arguments, number);
+    const uint32_t *address = va_arg(arguments, const uint32_t *);
+    int operation = number == SYS_futex ? va_arg(arguments, int) : 0;
+    uint32_t expected = number == SYS_futex ? va_arg(arguments, uint32_t) : 0;
+    va_end(arguments);
+    if (number == SYS_membarrier)
+        return membarrier();
+    if (number != SYS_futex)
+        model_fail("system call %ld is not modelled", number);
+    return operation == FUTEX_WAKE_PRIVATE ? futex_wake(address) : futex_wait(address, expected);
+}
+
+int model_gettime(clockid_t clock, struct timespec *ret_now)
+{
+    (void)clock;
+    *ret_now = (struct timespec){.tv_sec = 1};
+    return 0;
+}
+
+void cr_panic(const char *what)
+{
+    model_fail("panic: %s", what);
+}
+
+/* -- Heap -- */
+
+void *model_alloc(size_t bytes)
+{
+    bytes = (bytes + 63) & ~(size_t)63;
+    if (host.heap_used + sizeof(block) + bytes > HEAP_BYTES)
+        model_fail("the explorer's heap is full");
+    block *made = (block *)(heap + host.heap_used);
+    host.heap_used += sizeof(block) + bytes;
+    made->bytes = bytes;
+    memset(made + 1, 0, bytes);
+    return made + 1;
+}
+
+void model_free(void *memory)
+{
+    if (memory != NULL)
+        memory_freed(memory, ((block *)memory - 1)->bytes);
+}
+
+void *cr_alloc(size_t bytes)
+{
+    return model_alloc(bytes);
+}
+
+void *cr_alloc_zeroed(size_t bytes)
+{
+    return model_alloc(bytes);
+}
+
+void *cr_alloc_aligned(size_t bytes)
+{
+    return model_alloc(bytes);
+}
+
+void *cr_alloc_aligned_raw(size_t bytes)
+{
+    return model_alloc(bytes);
+}
+
+void cr_free(void *memory)
+{
+    model_free(memory);
+}
+
+bool cr_grow(void **items, size_t *capacity, size_t need, size_t element_bytes)
+{
+    memory_plain(capacity, sizeof *capacity, false);
+    if (need <= *capacity)
+        return true;
+    size_t wanted = need < 2 * *capacity ? 2 * *capacity : need;
+    void *grown = model_alloc(wanted * element_bytes);
+    if (*capacity > 0)
+        memcpy(grown, *items, *capacity * element_bytes);
+    memory_plain(items, sizeof *items, true);
+    memory_plain(capacity, sizeof *capacity, true);
+    model_free(*items);
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+/* -- Items -- */
+
+void model_make(unsigned item)
+{
+    if (item >= MODEL_ITEMS || host.made[item]++ != 0)
+        model_fail("item %u is made twice", item);
+    memory_plain(&host.payload[item], sizeof *host.payload, true);
+    host.payload[item] = item;
+}
+
+void model_take(unsigned item)
+{
+    trace_step("takes item", NULL, __builtin_return_address(0));
+    trace_detail("%u", item);
+    if (item >= MODEL_ITEMS || !host.made[item])
+        model_fail("item %u is taken and was never made", item);
+    if (host.taken[item]++ != 0)
+        model_fail("item %u is taken twice", item);
+    host.taken_count++;
+    memory_plain(&host.payload[item], sizeof *host.payload, false);
+}
+
+unsigned model_taken(void)
+{
+    return host.taken_count;
+}
+
+void model_check_all_taken(void)
+{
+    for (unsigned i = 0; i < MODEL_ITEMS; i++) {
+        if (host.made[i] != host.taken[i])
+            model_fail("item %u is lost", i);
+    }
+}
+
+void system_begin_run(void)
+{
+    memset(&host, 0, sizeof host);
+    host.payload = model_alloc(MODEL_ITEMS * sizeof *host.payload);
+}
+
+void model_late(const void *at, size_t bytes)
+{
+    memory_late(at, bytes);
+}
