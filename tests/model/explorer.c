@@ -17,6 +17,7 @@
 #include "tests/model/include/ck_pr.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,13 @@ static bool is_enabled(model_thread *thread)
 {
     if (thread->state != BLOCKED)
         return thread->state != DONE;
-    return thread->ready != NULL && thread->ready();
+    if (thread->ready == NULL)
+        return false;
+    model_thread *self = explorer.current;
+    explorer.current = NULL; /* the question is not part of the run */
+    bool ready = thread->ready();
+    explorer.current = self;
+    return ready;
 }
 
 /* Those who can go on, the current thread first. Who only waits for something to change comes when
@@ -103,10 +110,13 @@ void explorer_point(void)
     if (next != self)
         go_to(next);
     self->last_step = explorer.steps;
+}
+
+void explorer_changed(void)
+{
     for (unsigned i = 0; i < explorer.thread_count; i++) {
-        model_thread *other = &explorer.threads[i];
-        if (other->state == STALLED && other != self)
-            other->state = READY;
+        if (explorer.threads[i].state == STALLED)
+            explorer.threads[i].state = READY;
     }
 }
 
@@ -127,6 +137,16 @@ void explorer_block(bool (*ready)(void), const char *what, const void *object)
 void explorer_wake(model_thread *thread)
 {
     thread->state = READY;
+}
+
+void explorer_wake_all(const void *object)
+{
+    for (unsigned i = 0; i < explorer.thread_count; i++) {
+        model_thread *thread = &explorer.threads[i];
+        if (thread->state == BLOCKED && thread->object == object)
+            explorer_wake(thread);
+    }
+    explorer_changed();
 }
 
 void model_stall(void)
@@ -168,6 +188,20 @@ void model_fail(const char *format, ...)
     longjmp(alone, 1); /* in setup or check; no thread comes back here */
 }
 
+/* A null pointer followed is a failure of the run, and the next run goes on. */
+static void fault(int number)
+{
+    (void)number;
+    model_fail("a bad address is used");
+}
+
+static void catch_faults(void)
+{
+    struct sigaction action = {.sa_handler = fault, .sa_flags = SA_NODEFER};
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGBUS, &action, NULL);
+}
+
 /* -- Threads -- */
 
 static void thread_main(cr_transfer transfer)
@@ -179,6 +213,7 @@ static void thread_main(cr_transfer transfer)
     else
         self->run();
     self->state = DONE;
+    explorer_wake_all(self); /* who joins it */
     go_to(choose_thread());
     abort();
 }
@@ -264,6 +299,8 @@ static void run_all(const model_case *model)
 
 bool explorer_run(const model_case *model)
 {
+    if (explorer.model == NULL)
+        catch_faults();
     explorer.model = model;
     explorer.current = NULL;
     explorer.thread_count = 0;

@@ -24,10 +24,10 @@ typedef uint16_t stamp;
  * `count` all is zero. */
 typedef struct view {
     uint32_t count;
-    stamp stamps[]; /* threads, then locations */
+    stamp stamps[]; /* threads, their atomic writes, locations */
 } view;
 
-enum { MOST_LOCATIONS = 1000, VIEW_STAMPS = MODEL_THREADS + MOST_LOCATIONS };
+enum { MOST_LOCATIONS = 1000, VIEW_STAMPS = 2 * MODEL_THREADS + MOST_LOCATIONS };
 
 typedef enum thread_state { READY, STALLED, BLOCKED, DONE } thread_state;
 
@@ -66,9 +66,13 @@ extern struct explorer {
 
 /* Before a step of the current thread: others may go first. */
 void explorer_point(void);
+/* Something that others may see: those who stalled look again. */
+void explorer_changed(void);
 /* The current thread cannot go on until `ready` holds or it is woken. */
 void explorer_block(bool (*ready)(void), const char *what, const void *object);
 void explorer_wake(model_thread *thread);
+/* Those who are blocked on the object: they look again. */
+void explorer_wake_all(const void *object);
 model_thread *explorer_add_thread(void *(*start)(void *), void *arg);
 /* One run. True if it went well. */
 bool explorer_run(const model_case *model);

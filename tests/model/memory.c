@@ -15,7 +15,8 @@
  *
  * The same views count how far each thread had come, which is a vector clock (Fidge, Mattern): two
  * accesses to the same bytes, one at least a write and one at least plain, of which none was seen
- * when the other was made, are a race.
+ * when the other was made, are a race. Atomic writes have a count of their own, as whoever acquires
+ * by one has seen the write itself, and not only what its thread did before the release fence.
  *
  * Real memory holds the newest write, so plain accesses need no more than the check: without a race
  * the newest is the only one that they may see.
@@ -37,6 +38,8 @@ enum {
 typedef struct write_record {
     uint64_t value;
     const view *carried;
+    uint8_t writer;
+    stamp when; /* the writer's count of writes; 0: none */
 } write_record;
 
 typedef struct location {
@@ -133,6 +136,13 @@ static view *pool_view(unsigned count)
     return made;
 }
 
+/* Gives back what the newest view of the pool does not need. */
+static void pool_trim(const view *newest)
+{
+    size_t used = (size_t)((const char *)(newest->stamps + newest->count) - memory->pool);
+    memory->pool_used = (used + 7) & ~(size_t)7;
+}
+
 /* The join of two, for keeping. */
 static const view *pool_join(const view *a, const view *b)
 {
@@ -181,7 +191,7 @@ void memory_init_thread(model_thread *thread, const model_thread *creator)
     }
     thread->current->count = thread->acquired->count = 0;
     thread->released = NULL;
-    view_extend(thread->current, MODEL_THREADS);
+    view_extend(thread->current, 2 * MODEL_THREADS);
     if (creator != NULL)
         view_join(thread->current, creator->current);
     view_raise(thread->current, number_of(thread), 1);
@@ -234,13 +244,13 @@ static void write_memory(void *at, unsigned bytes, uint64_t value)
         *(uint32_t *)at = (uint32_t)value;
 }
 
-static void append(location *to, uint64_t value, const view *carried)
+static void append(location *to, write_record record)
 {
     if (to->count == to->capacity) {
         to->capacity = (stamp)(to->capacity ? 2 * to->capacity : 8);
         to->writes = realloc(to->writes, to->capacity * sizeof *to->writes);
     }
-    to->writes[to->count++] = (write_record){value, carried};
+    to->writes[to->count++] = record;
 }
 
 static location *location_create(const void *at, unsigned bytes)
@@ -252,7 +262,7 @@ static location *location_create(const void *at, unsigned bytes)
     stamp capacity = made->capacity;
     *made = (location){.at = at, .bytes = bytes, .writes = writes, .capacity = capacity};
     made->late = (const char *)at >= memory->late_from && (const char *)at < memory->late_to;
-    append(made, read_memory(at, bytes), NULL);
+    append(made, (write_record){.value = read_memory(at, bytes)});
     return made;
 }
 
@@ -275,10 +285,18 @@ static void check_cell(const cell *here, const void *at, const char *what)
         race(what, at, here->writer);
 }
 
-static void check_stamps(const stamp *stamps, const void *at, const char *what)
+static void check_reads(const stamp *stamps, const void *at, const char *what)
 {
     for (unsigned other = 0; other < explorer.thread_count; other++) {
         if (stamps[other] != 0 && !has_seen(explorer.current, other, stamps[other]))
+            race(what, at, other);
+    }
+}
+
+static void check_atomic_writes(const location *of, const void *at, const char *what)
+{
+    for (unsigned other = 0; other < explorer.thread_count; other++) {
+        if (!has_seen(explorer.current, MODEL_THREADS + other, of->written_at[other]))
             race(what, at, other);
     }
 }
@@ -302,9 +320,9 @@ static location *find_location(const void *at, unsigned bytes, bool write)
     const char *what = write ? "writes" : "reads";
     check_cell(here, at, what);
     if (write)
-        check_stamps(here->read_at, at, what);
-    (write ? found->written_at : found->read_at)[number_of(explorer.current)] =
-        now(explorer.current);
+        check_reads(here->read_at, at, what);
+    else
+        found->read_at[model_self()] = now(explorer.current);
     return found;
 }
 
@@ -318,7 +336,7 @@ static void renew(location *of)
     of->first = (stamp)(of->first + of->count);
     of->count = 0;
     of->plain = false;
-    append(of, value, NULL);
+    append(of, (write_record){.value = value});
 }
 
 /* -- Plain accesses -- */
@@ -331,14 +349,14 @@ static void plain_cell(cell *here, const void *at, bool write)
     check_cell(here, at, what);
     location *atomic = here->location != 0 ? &memory->locations[here->location] : NULL;
     if (atomic != NULL)
-        check_stamps(atomic->written_at, at, what);
+        check_atomic_writes(atomic, at, what);
     if (!write) {
         here->read_at[self] = now(thread);
         return;
     }
-    check_stamps(here->read_at, at, what);
+    check_reads(here->read_at, at, what);
     if (atomic != NULL) {
-        check_stamps(atomic->read_at, at, what);
+        check_reads(atomic->read_at, at, what);
         atomic->plain = true;
     }
     here->writer = (uint8_t)self;
@@ -466,25 +484,43 @@ void model_fence(unsigned order)
 
 static unsigned view_index(const location *of)
 {
-    return MODEL_THREADS + (unsigned)(of - memory->locations);
+    return 2 * MODEL_THREADS + (unsigned)(of - memory->locations);
 }
 
 static void see(const location *of, stamp number)
 {
     model_thread *thread = explorer.current;
+    const write_record *read = &of->writes[number - of->first];
     view_raise(thread->current, view_index(of), number);
     view_raise(thread->acquired, view_index(of), number);
-    view_join(thread->acquired, of->writes[number - of->first].carried);
+    view_raise(thread->acquired, MODEL_THREADS + read->writer, read->when);
+    view_join(thread->acquired, read->carried);
+}
+
+/* What a read-modify-write hands on: its own, and what the write carried that it read. */
+static const view *carried_on(const write_record *read)
+{
+    const view *own = explorer.current->released;
+    if (read->when == 0)
+        return pool_join(own, read->carried);
+    view *made = pool_view(VIEW_STAMPS);
+    view_join(made, own);
+    view_join(made, read->carried);
+    view_raise(made, MODEL_THREADS + read->writer, read->when);
+    pool_trim(made);
+    return made;
 }
 
 static void write_to(location *to, void *at, uint64_t value, const view *carried)
 {
-    append(to, value, carried);
-    write_memory(at, to->bytes, value);
     model_thread *thread = explorer.current;
-    stamp number = (stamp)(to->first + to->count - 1);
-    view_raise(thread->current, view_index(to), number);
-    tick(thread);
+    unsigned self = number_of(thread);
+    stamp when = ++thread->current->stamps[MODEL_THREADS + self];
+    to->written_at[self] = when;
+    append(to, (write_record){value, carried, (uint8_t)self, when});
+    write_memory(at, to->bytes, value);
+    explorer_changed();
+    view_raise(thread->current, view_index(to), (stamp)(to->first + to->count - 1));
 }
 
 uint64_t model_load(const void *at, unsigned bytes)
@@ -545,13 +581,14 @@ bool model_cas(void *at, unsigned bytes, uint64_t *expected, uint64_t value)
     renew(to);
     stamp number = pick_for_cas(to, *expected);
     see(to, number);
-    const write_record *read = &to->writes[number - to->first];
-    trace_detail("%#" PRIx64 " -> %#" PRIx64 "%s", *expected, value,
-                 read->value == *expected ? "" : ", fails");
-    bool equal = read->value == *expected;
-    *expected = read->value;
+    write_record read = to->writes[number - to->first];
+    bool equal = read.value == *expected;
+    trace_detail("%#" PRIx64 " -> %#" PRIx64 "%s", *expected, value, equal ? "" : ", fails");
+    *expected = read.value;
     if (equal)
-        write_to(to, at, value, pool_join(explorer.current->released, read->carried));
+        write_to(to, at, value, carried_on(&read));
+    else
+        to->read_at[model_self()] = now(explorer.current);
     return equal;
 }
 
@@ -585,7 +622,7 @@ uint64_t model_modify(void *at, unsigned bytes, int how, uint64_t operand)
     see(to, number);
     write_record read = to->writes[to->count - 1];
     uint64_t after = modified(read.value, how, operand) & all;
-    write_to(to, at, after, pool_join(explorer.current->released, read.carried));
+    write_to(to, at, after, carried_on(&read));
     trace_detail("%#" PRIx64 " -> %#" PRIx64, read.value, after);
     return read.value;
 }

@@ -44,9 +44,10 @@ _Noreturn void model_fail(const char *format, ...) __attribute__((format(printf,
 
 /* The thread goes on only when `ready` returns true, which is not watched and orders nothing. */
 void model_await(bool (*ready)(void), const char *what);
-/* An edge by means outside of the model, from all that published the key before. */
+/* A hand-over by means outside of the model, with the order that it gives: each publish lets one
+ * receive go on. */
 void model_publish(const void *key);
-void model_receive(const void *key);
+void model_receive(const void *key, const char *what);
 /* The environment decides: 0 to count - 1. */
 unsigned model_choose(unsigned count);
 
@@ -59,6 +60,11 @@ void model_make(unsigned item);
 void model_take(unsigned item);
 unsigned model_taken(void); /* how many, by now; not watched */
 void model_check_all_taken(void);
+
+/* Between the two are never more than `most` threads. */
+void model_enter(unsigned most);
+void model_leave(void);
+unsigned model_inside(void);
 
 /* -- Memory -- */
 

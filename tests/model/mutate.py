@@ -92,18 +92,21 @@ def apply(mutation, root, folder):
 
 
 def build(arguments, folder):
-    program = folder / "model"
-    command = arguments.compiler + ["-w", f"-I{folder}"] + arguments.flags
-    command += [arguments.model, "-x", "none", *arguments.link, "-o", str(program)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Stale("the mutated source does not compile:\n" + done.stderr)
+    program, compiled = str(folder / "model"), str(folder / "model.o")
+    for_linker = [flag for flag in arguments.flags if flag.startswith("-Wl,")]
+    for_compiler = [flag for flag in arguments.flags if flag not in for_linker]
+    steps = [["-w", f"-I{folder}", *for_compiler, "-c", arguments.model, "-o", compiled],
+             [compiled, *arguments.link, *for_linker, "-o", program]]
+    for step in steps:
+        done = subprocess.run(arguments.compiler + step, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Stale("the mutated source does not compile:\n" + done.stderr)
     return program
 
 
 def find(program, arguments):
     """What each strategy found: name, run, case, message."""
-    command = [str(program), "--find"] + (["--runs", str(arguments.runs)] if arguments.runs else [])
+    command = [program, "--find"] + (["--runs", str(arguments.runs)] if arguments.runs else [])
     command += ["--thorough"] if arguments.thorough else []
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     lines = done.stdout.splitlines()

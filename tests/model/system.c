@@ -4,7 +4,7 @@
  * futex, membarrier, the clock (which stands), the heap, and the items that are counted.
  *
  * Whoever waits does not run: that all wait and none will wake another is seen when nobody can go
- * on. A futex wait may come back early once per run, as a signal handler would make it.
+ * on. One wait of a run, on a futex or a condition, may come back for no reason.
  */
 
 #include "tests/model/include/system.h"
@@ -30,6 +30,7 @@ typedef struct edge {
     const void *key;
     const view *published;
     const model_thread *holder; /* of a mutex */
+    unsigned count;             /* published and not received */
 } edge;
 
 /* Before each block of the heap, for model_free. */
@@ -46,6 +47,7 @@ static struct {
     uint64_t *payload;
     uint8_t made[MODEL_ITEMS], taken[MODEL_ITEMS];
     unsigned taken_count;
+    unsigned inside;
 } host;
 
 /* -- Edges -- */
@@ -62,14 +64,45 @@ static edge *edge_of(const void *key)
     return &host.edges[host.edge_count++];
 }
 
-void model_publish(const void *key)
+static void wake_any(const void *object)
 {
-    edge *to = edge_of(key);
-    to->published = memory_publish(to->published);
+    model_thread *waiters[MODEL_THREADS];
+    unsigned count = 0;
+    for (unsigned i = 0; i < explorer.thread_count; i++) {
+        model_thread *thread = &explorer.threads[i];
+        if (thread->state == BLOCKED && thread->object == object)
+            waiters[count++] = thread;
+    }
+    if (count > 0)
+        explorer_wake(waiters[count > 1 ? strategy_choose(count) : 0]);
 }
 
-void model_receive(const void *key)
+/* For no reason, as POSIX and the kernel allow. */
+static bool returns_early(void)
 {
+    if (host.early_return_used || strategy_choose(4) != 1)
+        return false;
+    trace_detail("comes back early");
+    return host.early_return_used = true;
+}
+
+void model_publish(const void *key)
+{
+    explorer_point();
+    trace_step("publish", key, __builtin_return_address(0));
+    edge *to = edge_of(key);
+    to->published = memory_publish(to->published);
+    to->count++;
+    explorer_wake_all(key);
+}
+
+void model_receive(const void *key, const char *what)
+{
+    explorer_point();
+    trace_step(what, key, __builtin_return_address(0));
+    while (edge_of(key)->count == 0)
+        explorer_block(NULL, what, key);
+    edge_of(key)->count--;
     memory_receive(edge_of(key)->published);
 }
 
@@ -110,16 +143,6 @@ int model_mutex_lock(pthread_mutex_t *mutex)
     return 0;
 }
 
-/* Whoever waits for it tries again. */
-static void wake_all(const void *object)
-{
-    for (unsigned i = 0; i < explorer.thread_count; i++) {
-        model_thread *thread = &explorer.threads[i];
-        if (thread->state == BLOCKED && thread->object == object)
-            explorer_wake(thread);
-    }
-}
-
 static void release_mutex(pthread_mutex_t *mutex)
 {
     edge *lock = edge_of(mutex);
@@ -127,7 +150,7 @@ static void release_mutex(pthread_mutex_t *mutex)
         model_fail("a mutex is unlocked by another than its holder");
     lock->holder = NULL;
     lock->published = memory_publish(lock->published);
-    wake_all(mutex);
+    explorer_wake_all(mutex);
 }
 
 int model_mutex_unlock(pthread_mutex_t *mutex)
@@ -159,26 +182,21 @@ int model_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
     explorer_point();
     trace_step("cond wait", cond, __builtin_return_address(0));
+    bool early = returns_early();
     release_mutex(mutex);
-    explorer_block(NULL, "waits for the condition", cond);
+    if (early)
+        explorer_point();
+    else
+        explorer_block(NULL, "waits for the condition", cond);
     take_mutex(mutex);
     return 0;
 }
 
-/* Any of those who wait. */
 int model_cond_signal(pthread_cond_t *cond)
 {
     explorer_point();
     trace_step("cond signal", cond, __builtin_return_address(0));
-    model_thread *waiters[MODEL_THREADS];
-    unsigned count = 0;
-    for (unsigned i = 0; i < explorer.thread_count; i++) {
-        model_thread *thread = &explorer.threads[i];
-        if (thread->state == BLOCKED && thread->object == cond)
-            waiters[count++] = thread;
-    }
-    if (count > 0)
-        explorer_wake(waiters[count > 1 ? strategy_choose(count) : 0]);
+    wake_any(cond);
     return 0;
 }
 
@@ -186,7 +204,7 @@ int model_cond_broadcast(pthread_cond_t *cond)
 {
     explorer_point();
     trace_step("cond broadcast", cond, __builtin_return_address(0));
-    wake_all(cond);
+    explorer_wake_all(cond);
     return 0;
 }
 
@@ -242,26 +260,28 @@ static long futex_wait(const uint32_t *address, uint32_t expected)
         trace_detail("changed");
         return -1;
     }
-    if (!host.early_return_used && strategy_choose(4) == 1) {
-        host.early_return_used = true;
-        trace_detail("comes back early");
+    if (returns_early())
         return -1;
-    }
     explorer_block(NULL, "sleeps on the futex", address);
     return 0;
 }
 
-static long futex_wake(const uint32_t *address)
+static long futex_wake(const uint32_t *address, uint32_t most)
 {
     explorer_point();
     trace_step("futex wake", address, __builtin_return_address(0));
-    wake_all(address);
+    if (most == 1)
+        wake_any(address);
+    else
+        explorer_wake_all(address);
     return 0;
 }
 
 /* A fence in every thread, in each at a moment of its own between the call and the return. */
 static long membarrier(void)
 {
+    if (explorer.current == NULL)
+        return 0;
     const unsigned full = MODEL_ACQUIRE | MODEL_RELEASE | MODEL_FULL;
     model_fence(full);
     unsigned first = explorer.thread_count > 1 ? strategy_choose(explorer.thread_count) : 0;
@@ -289,7 +309,7 @@ long model_syscall(long number, ...)
         return membarrier();
     if (number != SYS_futex)
         model_fail("system call %ld is not modelled", number);
-    return operation == FUTEX_WAKE_PRIVATE ? futex_wake(address) : futex_wait(address, expected);
+    return operation == FUTEX_WAKE_PRIVATE ? futex_wake(address, expected) : futex_wait(address, expected);
 }
 
 int model_gettime(clockid_t clock, struct timespec *ret_now)
@@ -399,6 +419,24 @@ void model_check_all_taken(void)
         if (host.made[i] != host.taken[i])
             model_fail("item %u is lost", i);
     }
+}
+
+void model_enter(unsigned most)
+{
+    if (++host.inside > most)
+        model_fail("%u are inside at once", host.inside);
+    explorer_point();
+    trace_step("is inside", NULL, __builtin_return_address(0));
+}
+
+void model_leave(void)
+{
+    host.inside--;
+}
+
+unsigned model_inside(void)
+{
+    return host.inside;
 }
 
 void system_begin_run(void)

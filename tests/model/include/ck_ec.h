@@ -7,7 +7,7 @@
  *     word:  | somebody sleeps : 1 | count : 31 |
  *
  * A sleeper sets the flag by compare-and-swap and waits in the futex for the flagged word to change;
- * a signal adds one, and if the flag was set clears it and wakes all.
+ * a signal adds one, and if the flag was set clears it and wakes all. Order is the caller's.
  */
 #ifndef CK_EC_H
 #define CK_EC_H
@@ -51,9 +51,7 @@ static inline void ck_ec32_init(struct ck_ec32 *ec, uint32_t value)
 
 static inline uint32_t ck_ec32_value(const struct ck_ec32 *ec)
 {
-    uint32_t value = ck_pr_load_32(&ec->counter) & ~CK_EC_FLAG;
-    ck_pr_fence_acquire();
-    return value;
+    return ck_pr_load_32(&ec->counter) & ~CK_EC_FLAG;
 }
 
 static inline void ck_ec32_inc(struct ck_ec32 *ec, const struct ck_ec_mode *mode)

@@ -59,13 +59,14 @@ MODEL_OPERATIONS(ptr, void *, uintptr_t)
 #define ck_pr_or_32(at, bits)   ((void)model_modify((at), 4, MODEL_OR, (bits)))
 #define ck_pr_and_32(at, bits)  ((void)model_modify((at), 4, MODEL_AND, (bits)))
 
-/* What a fence orders beyond its name is not counted on. */
+/* What a fence orders beyond its name is not counted on. ck's store fences order less than a release:
+ * they are counted as nothing. */
 #define ck_pr_fence_acquire()      model_fence(MODEL_ACQUIRE)
 #define ck_pr_fence_load()         model_fence(MODEL_ACQUIRE)
 #define ck_pr_fence_load_atomic()  model_fence(MODEL_ACQUIRE)
 #define ck_pr_fence_release()      model_fence(MODEL_RELEASE)
-#define ck_pr_fence_store()        model_fence(MODEL_RELEASE)
-#define ck_pr_fence_store_atomic() model_fence(MODEL_RELEASE)
+#define ck_pr_fence_store()        ck_pr_barrier()
+#define ck_pr_fence_store_atomic() ck_pr_barrier()
 #define ck_pr_fence_store_load()   model_fence(MODEL_ACQUIRE | MODEL_RELEASE | MODEL_FULL)
 #define ck_pr_fence_memory()       model_fence(MODEL_ACQUIRE | MODEL_RELEASE | MODEL_FULL)
 #define ck_pr_barrier()            __asm__ __volatile__("" ::: "memory")
