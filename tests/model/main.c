@@ -17,7 +17,7 @@ static struct {
     uint64_t seed;           /* of the one run; 0: many */
     uint64_t runs;
     bool find, thorough;
-} options = {.wanted_strategy = -1, .runs = 10000};
+} options = {.wanted_strategy = -1};
 
 static void usage(void)
 {
@@ -240,8 +240,9 @@ static bool explore_all(const model_case *cases, size_t count)
     return good;
 }
 
-int model_main(int argc, char **argv, const model_case *cases, size_t count)
+int model_main(int argc, char **argv, const model_case *cases, size_t count, unsigned runs)
 {
+    options.runs = runs;
     parse(argc, argv, cases, count);
     bool good = options.find ? find(cases, count) : explore_all(cases, count);
     return good ? 0 : 1;

@@ -29,8 +29,9 @@ typedef struct model_case {
     bool (*may_rest)(void);
 } model_case;
 
-/* Explores all cases, or does what the arguments say; the exit status. */
-int model_main(int argc, char **argv, const model_case *cases, size_t count);
+/* Explores all cases, or does what the arguments say; the exit status. `runs`: per case and
+ * strategy, unless the arguments say something else. */
+int model_main(int argc, char **argv, const model_case *cases, size_t count, unsigned runs);
 
 /* -- From a model's threads -- */
 
@@ -71,6 +72,7 @@ unsigned model_inside(void);
 /* Fresh in each run. Freed memory is not used again within a run, and who touches it is told. */
 void *model_alloc(size_t bytes);
 void model_free(void *memory);
+void model_check_all_freed(void);
 /* For traces. Setup only. */
 void model_name(const void *at, size_t bytes, const char *name);
 /* Relaxed loads from here may be late: they get their value at the next fence that orders loads, or

@@ -137,6 +137,7 @@ static void take_the_rest(void)
     model_check_all_taken();
     cr_deque_free_retired(&deque);
     cr_deque_fini(&deque);
+    model_check_all_freed();
 }
 
 int main(int argc, char **argv)
@@ -167,5 +168,5 @@ int main(int argc, char **argv)
          take_the_rest,
          NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

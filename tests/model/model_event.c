@@ -100,5 +100,5 @@ int main(int argc, char **argv)
          model_check_all_taken,
          NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

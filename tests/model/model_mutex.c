@@ -108,5 +108,5 @@ int main(int argc, char **argv)
         {"two_lock_twice", begin, {lock_twice, lock_twice}, four_held, NULL},
         {"one_only_tries", begin, {lock_once, lock_once, try_once}, is_free, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

@@ -102,5 +102,5 @@ int main(int argc, char **argv)
         {"thieves_of_thieves", begin, {lead, work_1, work_2}, take_the_rest, NULL},
         {"shares_for_two", begin, {lead_and_share, work_1, work_2}, take_the_rest, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

@@ -126,5 +126,5 @@ int main(int argc, char **argv)
          NULL},
         {"a_scope_is_used_again", begin, {wait_twice}, model_check_all_taken, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

@@ -167,10 +167,14 @@ int main(int argc, char **argv)
         {"one_permit", begin_one, {submit_and_end}, model_check_all_taken, NULL},
         {"two_permits", begin_two, {submit_and_end}, model_check_all_taken, NULL},
         {"idle_at_the_end", begin_three, {submit_wait_and_end}, model_check_all_taken, NULL},
-        {"two_jobs_for_one_idle", begin_two, {submit_two_that_meet_later}, model_check_all_taken, NULL},
+        {"two_jobs_for_one_idle",
+         begin_two,
+         {submit_two_that_meet_later},
+         model_check_all_taken,
+         NULL},
         {"two_jobs_run_at_once", begin_two, {submit_two_that_meet}, model_check_all_taken, NULL},
         {"jobs_submit_jobs", begin_two, {submit_in_jobs}, model_check_all_taken, NULL},
         {"two_submit", begin_two, {submit_first, submit_others}, model_check_all_taken, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

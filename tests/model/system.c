@@ -43,6 +43,7 @@ static struct {
     edge edges[most_edges];
     unsigned edge_count;
     size_t heap_used;
+    unsigned live; /* blocks allocated and not freed */
     bool early_return_used;
     uint64_t *payload;
     uint8_t made[MODEL_ITEMS], taken[MODEL_ITEMS];
@@ -309,7 +310,8 @@ long model_syscall(long number, ...)
         return membarrier();
     if (number != SYS_futex)
         model_fail("system call %ld is not modelled", number);
-    return operation == FUTEX_WAKE_PRIVATE ? futex_wake(address, expected) : futex_wait(address, expected);
+    return operation == FUTEX_WAKE_PRIVATE ? futex_wake(address, expected)
+                                           : futex_wait(address, expected);
 }
 
 int model_gettime(clockid_t clock, struct timespec *ret_now)
@@ -334,14 +336,23 @@ void *model_alloc(size_t bytes)
     block *made = (block *)(heap + host.heap_used);
     host.heap_used += sizeof(block) + bytes;
     made->bytes = bytes;
+    host.live++;
     memset(made + 1, 0, bytes);
     return made + 1;
 }
 
 void model_free(void *memory)
 {
-    if (memory != NULL)
-        memory_freed(memory, ((block *)memory - 1)->bytes);
+    if (memory == NULL)
+        return;
+    memory_freed(memory, ((block *)memory - 1)->bytes);
+    host.live--;
+}
+
+void model_check_all_freed(void)
+{
+    if (host.live != 0)
+        model_fail("%u blocks of memory are lost", host.live);
 }
 
 void *cr_alloc(size_t bytes)
@@ -364,6 +375,21 @@ void *cr_alloc_aligned_raw(size_t bytes)
     return model_alloc(bytes);
 }
 
+void *cr_realloc(void *old, size_t bytes)
+{
+    size_t before = old != NULL ? ((const block *)old - 1)->bytes : 0;
+    void *grown = model_alloc(bytes);
+    memcpy(grown, old != NULL ? old : grown, before < bytes ? before : bytes);
+    model_free(old);
+    return grown;
+}
+
+char *cr_strdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    return memcpy(model_alloc(bytes), text, bytes);
+}
+
 void cr_free(void *memory)
 {
     model_free(memory);
@@ -374,15 +400,10 @@ bool cr_grow(void **items, size_t *capacity, size_t need, size_t element_bytes)
     memory_plain(capacity, sizeof *capacity, false);
     if (need <= *capacity)
         return true;
-    size_t wanted = need < 2 * *capacity ? 2 * *capacity : need;
-    void *grown = model_alloc(wanted * element_bytes);
-    if (*capacity > 0)
-        memcpy(grown, *items, *capacity * element_bytes);
     memory_plain(items, sizeof *items, true);
     memory_plain(capacity, sizeof *capacity, true);
-    model_free(*items);
-    *items = grown;
-    *capacity = wanted;
+    *capacity = need < 2 * *capacity ? 2 * *capacity : need;
+    *items = cr_realloc(*items, *capacity * element_bytes);
     return true;
 }
 
@@ -443,6 +464,7 @@ void system_begin_run(void)
 {
     memset(&host, 0, sizeof host);
     host.payload = model_alloc(MODEL_ITEMS * sizeof *host.payload);
+    host.live = 0;
 }
 
 void model_late(const void *at, size_t bytes)
