@@ -60,6 +60,7 @@ enum { MODEL_ITEMS = 64 };
 void model_make(unsigned item);
 void model_take(unsigned item);
 unsigned model_taken(void); /* how many, by now; not watched */
+bool model_has_taken(unsigned item);
 void model_check_all_taken(void);
 
 /* Between the two are never more than `most` threads. */

@@ -434,6 +434,11 @@ unsigned model_taken(void)
     return host.taken_count;
 }
 
+bool model_has_taken(unsigned item)
+{
+    return host.taken[item] != 0;
+}
+
 void model_check_all_taken(void)
 {
     for (unsigned i = 0; i < MODEL_ITEMS; i++) {
