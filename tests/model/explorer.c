@@ -308,6 +308,7 @@ bool explorer_run(const model_case *model)
     explorer.failed = false;
     memory_begin_run();
     system_begin_run();
+    heap_begin_run();
     trace_begin_run();
     run_all(model);
     explorer.current = NULL;

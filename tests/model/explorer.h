@@ -4,8 +4,11 @@
  *
  *     explorer.c   threads as coroutines, runs, what ends a run
  *     strategy.c   who goes on, which write a load sees: random, PCT, depth first
- *     memory.c     locations, views, fences, races
- *     system.c     mutexes, condition variables, futex, membarrier, heap, items
+ *     atomic.c     weak memory: loads, stores, fences
+ *     memory.c     what was accessed when: races, freed memory
+ *     view.c       what has been seen
+ *     system.c     mutexes, condition variables, threads, futex, membarrier
+ *     heap.c       memory for the library, and the items that a model counts
  *     watch.c      plain accesses, as the compiler tells of them
  *     trace.c      what is printed of a run
  *     main.c       arguments, cases, the report
@@ -16,18 +19,7 @@
 #define MODEL_EXPLORER_H
 
 #include "runtime/base/context.h"
-#include "tests/model/model.h"
-
-typedef uint16_t stamp;
-
-/* What has been seen: of each thread how much of its work, of each location which write. Beyond
- * `count` all is zero. */
-typedef struct view {
-    uint32_t count;
-    stamp stamps[]; /* threads, their atomic writes, locations */
-} view;
-
-enum { MOST_LOCATIONS = 1000, VIEW_STAMPS = 2 * MODEL_THREADS + MOST_LOCATIONS };
+#include "tests/model/view.h"
 
 typedef enum thread_state { READY, STALLED, BLOCKED, DONE } thread_state;
 
@@ -93,14 +85,13 @@ void strategy_stalled(const model_thread *thread);
 unsigned strategy_age(unsigned count);
 unsigned strategy_choose(unsigned count);
 
-/* -- memory.c -- */
+/* -- memory.c, atomic.c -- */
 
 void memory_begin_run(void);
 void memory_init_thread(model_thread *thread, const model_thread *creator);
 void memory_fence(model_thread *thread, unsigned order);
 void memory_plain(const void *at, size_t bytes, bool write);
 void memory_freed(const void *at, size_t bytes);
-void memory_late(const void *at, size_t bytes);
 /* Edges outside of the modelled memory: a view is kept, and joined later. */
 const view *memory_publish(const view *before);
 void memory_receive(const view *published);
@@ -109,9 +100,10 @@ void memory_receive(const view *published);
 enum { HEAP_BYTES = 1 << 20 };
 extern char *heap;
 
-/* -- system.c -- */
+/* -- system.c, heap.c -- */
 
 void system_begin_run(void);
+void heap_begin_run(void);
 
 /* -- trace.c -- */
 

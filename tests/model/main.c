@@ -54,15 +54,13 @@ static void list(const model_case *cases, size_t count)
 
 static void parse(int argc, char **argv, const model_case *cases, size_t count)
 {
-    static const struct option known[] = {{"case", required_argument, NULL, 'c'},
-                                          {"strategy", required_argument, NULL, 's'},
-                                          {"seed", required_argument, NULL, 'n'},
-                                          {"trace", no_argument, NULL, 't'},
-                                          {"runs", required_argument, NULL, 'r'},
-                                          {"find", no_argument, NULL, 'f'},
-                                          {"list", no_argument, NULL, 'l'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"case", required_argument, NULL, 'c'}, {"strategy", required_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'n'}, {"trace", no_argument, NULL, 't'},
+        {"runs", required_argument, NULL, 'r'}, {"find", no_argument, NULL, 'f'},
+        {"thorough", no_argument, NULL, 'T'},   {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+    };
     options.program = argv[0];
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (option) {

@@ -121,6 +121,13 @@ static void push_and_grow(void)
     take();
 }
 
+/* The third is in the new array only. */
+static void push_three(void)
+{
+    for (unsigned number = 0; number < 3; number++)
+        push(number);
+}
+
 static void push_and_grow_twice(void)
 {
     for (unsigned number = 0; number < 5; number++)
@@ -157,6 +164,11 @@ int main(int argc, char **argv)
         {"items_in_turn", begin, {push_and_take_in_turn, steal_twice}, take_the_rest, NULL},
         {"a_slot_is_filled_again", begin, {push_around, steal_twice}, take_the_rest, NULL},
         {"growing_loses_nothing", begin, {push_and_grow, steal_twice}, take_the_rest, NULL},
+        {"the_new_array_is_seen_with_its_item",
+         begin,
+         {push_three, steal_twice, steal_once},
+         take_the_rest,
+         NULL},
         {"growing_twice_loses_nothing",
          begin,
          {push_and_grow_twice, steal_twice, steal_once},

@@ -104,9 +104,13 @@ def build(arguments, folder):
     return program
 
 
-def find(program, arguments):
+few_runs = 2000  # of a variant that is no bug
+
+
+def find(program, arguments, sound):
     """What each strategy found: name, run, case, message."""
-    command = [program, "--find"] + (["--runs", str(arguments.runs)] if arguments.runs else [])
+    runs = arguments.runs or (few_runs if sound else None)
+    command = [program, "--find"] + (["--runs", str(runs)] if runs else [])
     command += ["--thorough"] if arguments.thorough else []
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     lines = done.stdout.splitlines()
@@ -126,7 +130,7 @@ def check(arguments, mutation):
         folder = pathlib.Path(name)
         try:
             apply(mutation, arguments.root, folder)
-            found = find(build(arguments, folder), arguments)
+            found = find(build(arguments, folder), arguments, mutation.sound)
         except Stale as problem:
             return f"BROKEN: {problem}", False
     good = not found if mutation.sound else bool(found)

@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * system.c - the operating system that a model's threads see: mutexes, condition variables, threads,
- * futex, membarrier, the clock (which stands), the heap, and the items that are counted.
+ * futex, membarrier, and the clock (which stands).
  *
  * Whoever waits does not run: that all wait and none will wake another is seen when nobody can go
  * on. One wait of a run, on a futex or a condition, may come back for no reason.
  */
-
 #include "tests/model/include/system.h"
-#include "runtime/base/alloc.h"
+
 #include "runtime/base/panic.h"
 #include "tests/model/explorer.h"
 #include "tests/model/include/ck_pr.h"
-
-#include <errno.h>
-#include <linux/futex.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 enum { most_edges = 64 };
 
@@ -33,22 +22,10 @@ typedef struct edge {
     unsigned count;             /* published and not received */
 } edge;
 
-/* Before each block of the heap, for model_free. */
-typedef struct block {
-    size_t bytes;
-    size_t unused[7];
-} block;
-
 static struct {
     edge edges[most_edges];
     unsigned edge_count;
-    size_t heap_used;
-    unsigned live; /* blocks allocated and not freed */
     bool early_return_used;
-    uint64_t *payload;
-    uint8_t made[MODEL_ITEMS], taken[MODEL_ITEMS];
-    unsigned taken_count;
-    unsigned inside;
 } host;
 
 /* -- Edges -- */
@@ -291,8 +268,7 @@ static long membarrier(void)
         explorer_point();
         trace_step("membarrier", NULL, __builtin_return_address(0));
         trace_detail("in thread %u", at);
-        if (explorer.threads[at].state != DONE)
-            memory_fence(&explorer.threads[at], full);
+        memory_fence(&explorer.threads[at], full); /* one that has ended too: it left by one */
     }
     model_fence(full);
     return 0;
@@ -326,153 +302,7 @@ void cr_panic(const char *what)
     model_fail("panic: %s", what);
 }
 
-/* -- Heap -- */
-
-void *model_alloc(size_t bytes)
-{
-    bytes = (bytes + 63) & ~(size_t)63;
-    if (host.heap_used + sizeof(block) + bytes > HEAP_BYTES)
-        model_fail("the explorer's heap is full");
-    block *made = (block *)(heap + host.heap_used);
-    host.heap_used += sizeof(block) + bytes;
-    made->bytes = bytes;
-    host.live++;
-    memset(made + 1, 0, bytes);
-    return made + 1;
-}
-
-void model_free(void *memory)
-{
-    if (memory == NULL)
-        return;
-    memory_freed(memory, ((block *)memory - 1)->bytes);
-    host.live--;
-}
-
-void model_check_all_freed(void)
-{
-    if (host.live != 0)
-        model_fail("%u blocks of memory are lost", host.live);
-}
-
-void *cr_alloc(size_t bytes)
-{
-    return model_alloc(bytes);
-}
-
-void *cr_alloc_zeroed(size_t bytes)
-{
-    return model_alloc(bytes);
-}
-
-void *cr_alloc_aligned(size_t bytes)
-{
-    return model_alloc(bytes);
-}
-
-void *cr_alloc_aligned_raw(size_t bytes)
-{
-    return model_alloc(bytes);
-}
-
-void *cr_realloc(void *old, size_t bytes)
-{
-    size_t before = old != NULL ? ((const block *)old - 1)->bytes : 0;
-    void *grown = model_alloc(bytes);
-    memcpy(grown, old != NULL ? old : grown, before < bytes ? before : bytes);
-    model_free(old);
-    return grown;
-}
-
-char *cr_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    return memcpy(model_alloc(bytes), text, bytes);
-}
-
-void cr_free(void *memory)
-{
-    model_free(memory);
-}
-
-bool cr_grow(void **items, size_t *capacity, size_t need, size_t element_bytes)
-{
-    memory_plain(capacity, sizeof *capacity, false);
-    if (need <= *capacity)
-        return true;
-    memory_plain(items, sizeof *items, true);
-    memory_plain(capacity, sizeof *capacity, true);
-    *capacity = need < 2 * *capacity ? 2 * *capacity : need;
-    *items = cr_realloc(*items, *capacity * element_bytes);
-    return true;
-}
-
-/* -- Items -- */
-
-void model_make(unsigned item)
-{
-    if (item >= MODEL_ITEMS || host.made[item]++ != 0)
-        model_fail("item %u is made twice", item);
-    memory_plain(&host.payload[item], sizeof *host.payload, true);
-    host.payload[item] = item;
-}
-
-void model_take(unsigned item)
-{
-    trace_step("takes item", NULL, __builtin_return_address(0));
-    trace_detail("%u", item);
-    if (item >= MODEL_ITEMS || !host.made[item])
-        model_fail("item %u is taken and was never made", item);
-    if (host.taken[item]++ != 0)
-        model_fail("item %u is taken twice", item);
-    host.taken_count++;
-    memory_plain(&host.payload[item], sizeof *host.payload, false);
-}
-
-unsigned model_taken(void)
-{
-    return host.taken_count;
-}
-
-bool model_has_taken(unsigned item)
-{
-    return host.taken[item] != 0;
-}
-
-void model_check_all_taken(void)
-{
-    for (unsigned i = 0; i < MODEL_ITEMS; i++) {
-        if (host.made[i] != host.taken[i])
-            model_fail("item %u is lost", i);
-    }
-}
-
-void model_enter(unsigned most)
-{
-    if (++host.inside > most)
-        model_fail("%u are inside at once", host.inside);
-    explorer_point();
-    trace_step("is inside", NULL, __builtin_return_address(0));
-}
-
-void model_leave(void)
-{
-    host.inside--;
-}
-
-unsigned model_inside(void)
-{
-    return host.inside;
-}
-
 void system_begin_run(void)
 {
     memset(&host, 0, sizeof host);
-    host.payload = model_alloc(MODEL_ITEMS * sizeof *host.payload);
-    host.live = 0;
-}
-
-void model_late(const void *at, size_t bytes)
-{
-    memory_late(at, bytes);
 }
