@@ -55,6 +55,34 @@ static void spawn_and_grow(cr_worker *worker, unsigned number)
     }
 }
 
+/* The second run begins while others may still be on their way to sleep after the first. */
+static void run_twice(void)
+{
+    static const unsigned roots[] = {0, 4};
+    for (unsigned i = 0; i < 2; i++) {
+        cr_item root = task_item(roots[i]);
+        cr_sched_run(&world.sched, &root);
+        MODEL_CHECK(model_taken() == (i + 1) * 2);
+    }
+    stop_threads(&world.sched, world.sched.worker_count);
+}
+
+static void spawn_one_in_each(cr_worker *worker, unsigned number)
+{
+    if (number % 4 == 0)
+        push(worker, number + 1);
+}
+
+static void begin_runs(void)
+{
+    begin_sched(2, false, spawn_one_in_each, resume_none);
+}
+
+static void begin_runs_3(void)
+{
+    begin_sched(3, false, spawn_one_in_each, resume_none);
+}
+
 static void begin_tree(void)
 {
     begin_sched(2, false, spawn_tree, resume_none);
@@ -102,6 +130,8 @@ int main(int argc, char **argv)
         {"tasks_that_spawn", begin_tree, {run, work_1}, all_ended, NULL},
         {"tasks_that_spawn_on_three", begin_tree_3, {run, work_1, work_2}, all_ended, NULL},
         {"three_phases", begin_phases, {run, work_1}, all_ended, NULL},
+        {"two_runs", begin_runs, {run_twice, work_1}, all_ended, NULL},
+        {"two_runs_on_three", begin_runs_3, {run_twice, work_1, work_2}, all_ended, NULL},
         {"shares_of_sleepers", begin_shares, {run, work_1}, all_ended, NULL},
         {"shares_of_spinners", begin_shares_spin, {run, work_1}, all_ended, NULL},
         {"shares_on_three", begin_shares_3, {run, work_1, work_2}, all_ended, NULL},
