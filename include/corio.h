@@ -6,12 +6,18 @@
 #define CORIO_H
 
 #include <corio/batch.h>
+#include <corio/cancel.h>
 #include <corio/error.h>
+#include <corio/fail.h>
+#include <corio/flight.h>
 #include <corio/group.h>
 #include <corio/io.h>
 #include <corio/mutex.h>
 #include <corio/runtime.h>
 #include <corio/task.h>
+#include <corio/time.h>
+#include <corio/trace.h>
 #include <corio/typed.h>
+#include <corio/waitgroup.h>
 
 #endif

@@ -55,6 +55,14 @@ CORIO_API const char *corio_batch_task_name(const corio_batch *batch, size_t i);
 CORIO_API size_t corio_batch_task_path_text(const corio_batch *batch, size_t i, char *text,
                                             size_t bytes);
 
+/* corio_batch_cancelled: whether the task that asks request i is cancelled, or the call's deadline
+ * has passed: nobody needs the answer any more, and the dispatcher may fail it at once.
+ * corio_batch_deadline: the nearest deadline of the task that asks, UINT64_MAX: none.
+ *
+ * false and UINT64_MAX if i is not the caller's. Suspends: never. Thread: the batch's holder. */
+CORIO_API bool corio_batch_cancelled(const corio_batch *batch, size_t i);
+CORIO_API uint64_t corio_batch_deadline(const corio_batch *batch, size_t i);
+
 /* corio_batch_slice: carves `count` requests from `first` on out of the batch into a batch of their
  * own. They no longer belong to `batch`: whoever holds the slice answers and completes it. A batch
  * that is carved up wholly needs no completion of its own.

@@ -72,9 +72,10 @@ typedef struct corio_request {
  *
  * input: borrowed; output: borrowed, written on success (after an error its content is
  * undefined). Returns 0 or the error that the dispatcher gave. Suspends: always (on an argument
- * error: never). Thread: a task only. Errors: -EPERM not called from a task; -EINVAL bad
- * argument, or a dispatcher of another runtime; -ENOMEM; CORIO_EUNANSWERED, CORIO_EANSWERED a
- * fault of the dispatcher; else the dispatcher's. */
+ * error: never). Thread: a task only. Cancelled: a request that has not been handed over is
+ * withdrawn; one in flight is waited for. Errors: -EPERM not called from a task; -EINVAL bad
+ * argument, or a dispatcher of another runtime; -ENOMEM; -ECANCELED; CORIO_EUNANSWERED,
+ * CORIO_EANSWERED a fault of the dispatcher; else the dispatcher's. */
 CORIO_API int corio_io(corio_dispatcher *dispatcher, const void *input, void *output);
 
 /* corio_io_all: asks `count` things at once, of one or several dispatchers; they travel in the same

@@ -48,6 +48,8 @@ typedef struct corio_options {
     corio_wait_mode wait_mode;
     /* CORIO_BATCH_LOG; a file that gets one line per request handed over; NULL: none. */
     const char *batch_log;
+    /* CORIO_TRACE; a file that gets a trace in Chrome's JSON format (trace.h); NULL: none. */
+    const char *trace;
     /* Told of deadlocks and exhausted limits, in a text of several lines, by a worker between
      * phases. NULL: the text is kept for corio_runtime_report only. report_self is the first
      * argument. */
@@ -57,7 +59,7 @@ typedef struct corio_options {
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL                  \
+        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, NULL            \
     }
 
 /* How stacks are guarded against overflow. */

@@ -30,7 +30,8 @@ typedef struct corio_task corio_task;
  * name: borrowed for good (a string constant; the macros give the function's name). arg:
  * borrowed until the child is complete; with _copy only for the call. Suspends: only if the task
  * has a window (corio_set_window) and it is full. Thread: a task only. Errors: -EPERM not called
- * from a task; -EINVAL bad argument; -ENOMEM no memory for the closure (no child exists then). */
+ * from a task; -EINVAL bad argument; -ENOMEM no memory for the closure; -ECANCELED the calling task or these
+ * children are cancelled (no child exists then). */
 CORIO_API int corio_go_named(const char *name, corio_task_fn *fn, void *arg);
 CORIO_API int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg,
                                   size_t bytes);
@@ -39,10 +40,18 @@ CORIO_API int corio_go_copy_named(const char *name, corio_task_fn *fn, const voi
 
 /* corio_wait: waits for all children that the calling task spawned with corio_go so far.
  *
- * Returns 0, or the first error among them: of the earliest phase, and within a phase the lowest
- * in spawn order. The error counts as handled then; corio_task_error tells where it came from.
- * Suspends: maybe. Thread: a task only. Errors: -EPERM not called from a task; else a child's. */
+ * Returns 0, or the first error among them: of those that failed before any I/O or wait in between
+ * the lowest in spawn order. It cancels the other children (cancel.h), and counts as handled then;
+ * corio_task_error tells where it came from. Suspends: maybe. Thread: a task only. Cancelled: the
+ * children are, so it returns soon. Errors: -EPERM not called from a task; -ECANCELED; else a
+ * child's. */
 CORIO_API int corio_wait(void);
+
+/* corio_set_keep_going: with `on`, an error of a child does not cancel the other children; the wait
+ * returns the first error all the same.
+ *
+ * Suspends: never. Thread: a task only. Errors: -EPERM not called from a task. */
+CORIO_API int corio_set_keep_going(bool on);
 
 /* corio_set_window: lets at most `children` of the calling task's children be unfinished at once
  * (0: no limit). When the window is full, corio_go holds its caller until a phase boundary at which

@@ -47,7 +47,7 @@ uint32_t cr_batch_hold(corio_batch *batch)
 }
 
 corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
-                             size_t count, uint64_t phase)
+                             size_t count, uint64_t phase, uint64_t number)
 {
     corio_batch *batch = take_header(dispatcher->io);
     if (batch == NULL)
@@ -60,6 +60,7 @@ corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, 
     batch->entries = entries;
     batch->count = count;
     batch->phase = phase;
+    batch->number = number;
     batch->fault = 0;
     batch->answered = 0;
     batch->retries = 0;
@@ -206,6 +207,17 @@ size_t corio_batch_task_path_text(const corio_batch *batch, size_t i, char *text
     return 0;
 }
 
+bool corio_batch_cancelled(const corio_batch *batch, size_t i)
+{
+    const corio_request *request = own_request(batch, i);
+    return request != NULL && cr_call_given_up(batch->dispatcher->io, request->reserved_call) != 0;
+}
+
+uint64_t corio_batch_deadline(const corio_batch *batch, size_t i)
+{
+    return cr_task_deadline(asking_task(batch, i));
+}
+
 /* -- Answering -- */
 
 /* The request, if it is the holder's and not answered yet; else NULL and the error. */
@@ -285,6 +297,14 @@ static void push_reply(cr_io *io, corio_batch *batch)
     cr_add_32(&io->replying, (uint32_t)-1);
 }
 
+static void trace_completion(const corio_batch *batch)
+{
+    const corio_dispatcher *dispatcher = batch->dispatcher;
+    if (CR_UNLIKELY(dispatcher->io->trace != NULL))
+        cr_trace_complete(dispatcher->io->trace, dispatcher->options.name, batch->number,
+                          batch->count - batch->carved);
+}
+
 /* Checks that every request is answered exactly once; marks those that are not. */
 static int validate(corio_batch *batch, int unanswered)
 {
@@ -317,6 +337,7 @@ static int complete(corio_batch *batch, uint32_t held, int unanswered)
                    : CORIO_ECOMPLETED;
     }
     int rc = validate(batch, unanswered);
+    trace_completion(batch);
     push_reply(batch->dispatcher->io, batch);
     return rc;
 }
@@ -367,7 +388,7 @@ int corio_batch_slice(corio_batch *batch, size_t first, size_t count, corio_batc
                  sizeof(cr_carve)))
         return -ENOMEM;
     corio_batch *slice = cr_batch_create(batch->dispatcher, batch->storage, batch->entries + first,
-                                         count, batch->phase);
+                                         count, batch->phase, batch->number);
     if (slice == NULL)
         return -ENOMEM;
     uint32_t held = cr_load_32(&batch->state); /* open: check_range saw it */

@@ -9,6 +9,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/panic.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* -- Arrays to use again -- */
@@ -54,21 +55,19 @@ void cr_storage_release(cr_io *io, cr_storage *storage)
 /* -- Collecting -- */
 
 /* Without memory for a batch, its requests fail; that needs no memory. */
-void cr_answer_all(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count, int error)
+void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error)
 {
     for (size_t i = 0; i < count; i++) {
         corio_request *request = cr_entry_request(&entries[i]);
         request->status = error;
         cr_call *call = request->reserved_call;
-        if (cr_request_done(request)) {
-            cr_make_runnable(leader, &call->park);
-            io->pushed++;
-        }
+        if (cr_request_done(request))
+            cr_make_runnable_leader(leader, &call->park);
     }
 }
 
 /* Moves all entries of `from` behind those of `to`. */
-static void append(cr_io *io, cr_worker *leader, cr_entries *to, cr_entries *from)
+static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
 {
     size_t count = from->count - from->begin;
     if (count == 0)
@@ -81,7 +80,7 @@ static void append(cr_io *io, cr_worker *leader, cr_entries *to, cr_entries *fro
         memcpy(to->items + to->count, from->items + from->begin, count * sizeof(cr_entry));
         to->count += count;
     } else {
-        cr_answer_all(io, leader, from->items + from->begin, count, -12 /* -ENOMEM */);
+        cr_answer_all(leader, from->items + from->begin, count, -ENOMEM);
     }
     from->begin = from->count = 0;
 }
@@ -94,15 +93,15 @@ static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
         cr_entries *asked = (cr_entries *)sched->workers[i]->asked + dispatcher->number;
         if (asked->count == 0)
             continue;
-        append(io, leader, &fresh, asked);
+        append(leader, &fresh, asked);
         if (asked->items == NULL)
             *asked = take_spare(io);
     }
-    append(io, leader, &fresh, &dispatcher->retries);
+    append(leader, &fresh, &dispatcher->retries);
     if (fresh.count == 0)
         return;
     cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
-    append(io, leader, &dispatcher->queue, &fresh);
+    append(leader, &dispatcher->queue, &fresh);
     put_away(io, fresh.items, fresh.capacity);
 }
 
@@ -167,8 +166,8 @@ static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t c
     cr_storage *storage = take_storage(io, &dispatcher->queue, count);
     if (storage == NULL)
         return NULL;
-    corio_batch *batch =
-        cr_batch_create(dispatcher, storage, storage->items, count, io->sched->phase);
+    corio_batch *batch = cr_batch_create(dispatcher, storage, storage->items, count,
+                                         io->sched->phase, io->batch_total + 1);
     if (batch != NULL)
         return batch;
     /* Back into the queue's place: it was not handed over. */
@@ -183,12 +182,21 @@ static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t c
     return NULL;
 }
 
+/* For the trace: the calls learn what their requests travel in. */
+static void number_calls(const corio_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        cr_call *call = cr_entry_request(&batch->entries[i])->reserved_call;
+        call->park.batch = batch->number;
+    }
+}
+
 static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher, size_t count)
 {
     corio_batch *batch = take_batch(io, dispatcher, count);
     if (batch == NULL) {
         cr_entries *queue = &dispatcher->queue;
-        cr_answer_all(io, leader, queue->items + queue->begin, count, -12 /* -ENOMEM */);
+        cr_answer_all(leader, queue->items + queue->begin, count, -ENOMEM);
         queue->begin += count;
         if (queue->begin == queue->count)
             queue->begin = queue->count = 0;
@@ -200,8 +208,14 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
     io->request_total += count;
     if (io->log != NULL)
         cr_log_batch(io, batch);
+    if (CR_UNLIKELY(io->trace != NULL))
+        number_calls(batch);
+    uint64_t began = io->trace != NULL ? cr_now_ns() : 0, number = batch->number;
     uint32_t held = cr_load_32(&batch->state);
     cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
+    if (CR_UNLIKELY(io->trace != NULL))
+        cr_trace_dispatch(leader->trace, dispatcher->options.name, number, count, began,
+                          cr_now_ns());
 }
 
 void cr_io_dispatch(cr_io *io, cr_worker *leader)

@@ -30,11 +30,16 @@ static void dispatcher_destroy(corio_dispatcher *dispatcher)
     cr_free(dispatcher);
 }
 
-void cr_io_fini(cr_io *io)
+void cr_io_stop(cr_io *io)
 {
     cr_threads_fini(&io->threads);
     while (cr_load_acquire_32(&io->replying) != 0)
         sched_yield();
+}
+
+void cr_io_fini(cr_io *io)
+{
+    cr_io_stop(io);
     cr_io_begin(io);
     for (unsigned i = 0; i < io->sched->worker_count; i++) {
         cr_entries *asked = io->sched->workers[i]->asked;
@@ -57,7 +62,6 @@ void cr_io_fini(cr_io *io)
     cr_free(io->ready);
     cr_free(io->merged.items);
     cr_free(io->in_use);
-    cr_free(io->timers);
     cr_order_fini(&io->order);
     pthread_mutex_destroy(&io->batch_lock);
 }

@@ -46,7 +46,8 @@ typedef struct cr_entries {
 /* One corio_io or corio_io_all, in its frame. */
 typedef struct cr_call {
     cr_park park;
-    size_t open; /* requests unanswered */
+    size_t open;      /* requests unanswered */
+    uint32_t expired; /* its own deadline has passed: the leader's to set, holders may look */
 } cr_call;
 
 /* corio_io's frame: call and request side by side, so that one is found from the other without
@@ -109,6 +110,7 @@ struct corio_batch {
     cr_entry *entries; /* in storage */
     size_t count;
     uint64_t phase;
+    uint64_t number;  /* of the hand-over, counted from 1: slices have their batch's */
     uint32_t state;   /* atomic, so that use after completion is noticed */
     int fault;        /* first misuse */
     size_t answered;  /* respond, fail and retry that went well */
@@ -130,10 +132,13 @@ typedef struct cr_ready {
     size_t count;
 } cr_ready;
 
-typedef struct cr_timer {
-    uint64_t due_ns;
-    cr_entry entry; /* a request */
-} cr_timer;
+/* A request that is to go out again later. */
+typedef struct cr_retry {
+    cr_timer timer;
+    cr_entry entry;
+    cr_io *io;
+    struct cr_retry *before, *behind; /* all of the runtime */
+} cr_retry;
 
 struct cr_io {
     cr_sched *sched;
@@ -150,11 +155,10 @@ struct cr_io {
     cr_storage **in_use; /* behind `ready`; released at the next boundary */
     size_t in_use_count;
     size_t in_use_capacity;
-    size_t pushed; /* made runnable through the leader's deque instead */
 
-    cr_timer *timers; /* a heap, earliest first */
-    size_t timer_count;
-    size_t timer_capacity;
+    cr_retry *delayed;
+    uint32_t handled; /* epoch of the marks that have been looked at */
+    bool some_expired;
 
     cr_threads threads;
     cr_entries spare[4]; /* arrays to use again */
@@ -166,6 +170,7 @@ struct cr_io {
     corio_batch *quarantine_last;
     size_t quarantine_count;
 
+    cr_trace *trace; /* NULL: none is written */
     FILE *log;
     int log_error;
     uint64_t batch_total, request_total;
@@ -177,6 +182,7 @@ struct cr_io {
 };
 
 int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits);
+void cr_io_stop(cr_io *io); /* no thread answers any more */
 void cr_io_fini(cr_io *io);
 
 /* -- The leader's steps at a boundary, in this order -- */
@@ -188,9 +194,9 @@ void cr_io_collect(
 void cr_io_dispatch(cr_io *io,
                     cr_worker *leader); /* queues into batches, as far as the limits allow */
 void cr_io_take_replies(cr_io *io, cr_worker *leader);
-void cr_io_fire_timers(cr_io *io, uint64_t now_ns);
 bool cr_io_queued(const cr_io *io); /* something waits for its turn, or is to be retried now */
-uint64_t cr_io_next_timer(const cr_io *io); /* CR_NEVER: none */
+/* Requests of cancelled tasks and expired calls that have not been handed over are answered. */
+void cr_io_withdraw(cr_io *io, cr_worker *leader);
 /* All that is ready, in spawn order. */
 size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks);
 
@@ -199,11 +205,15 @@ size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks);
 bool cr_entries_reserve(cr_entries *entries, size_t more);
 /* Answers request `request` for the leader: its call may become runnable. True if it did. */
 bool cr_request_done(corio_request *request);
-void cr_answer_all(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count, int error);
-bool cr_timer_add(cr_io *io, uint64_t due_ns, const cr_entry *entry);
+/* Answers requests for the leader, with an error. It needs no memory. */
+void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error);
+/* What a request of the call is to be answered with instead of going out; 0: nothing. */
+int cr_call_given_up(const cr_io *io, const cr_call *call);
+bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry); /* false: no memory */
+void cr_retry_remove(cr_retry *retry); /* out of io->delayed, and freed */
 
 corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
-                             size_t count, uint64_t phase);
+                             size_t count, uint64_t phase, uint64_t number);
 void cr_batch_retire(cr_io *io, corio_batch *batch);
 /* Opens the batch for a new holder; returns the state, for cr_batch_returned. */
 uint32_t cr_batch_hold(corio_batch *batch);

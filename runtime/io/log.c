@@ -9,26 +9,17 @@
 #include "runtime/io/io.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/hash.h"
 
 #include <errno.h>
 #include <inttypes.h>
-
-/* FNV-1a, 64 bits: Fowler, Noll and Vo; RFC 9923. */
-static uint64_t hash_bytes(const void *input, size_t bytes)
-{
-    const unsigned char *at = input;
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
-    return hash;
-}
 
 static uint64_t hash_input(const corio_dispatcher *dispatcher, const void *input)
 {
     const corio_dispatcher_options *options = &dispatcher->options;
     if (options->hash != NULL)
         return options->hash(options->self, input);
-    return hash_bytes(input, input != NULL ? options->input_bytes : 0);
+    return cr_hash_bytes(input, input != NULL ? options->input_bytes : 0);
 }
 
 static int print_path(FILE *log, const corio_task *task)

@@ -14,6 +14,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/panic.h"
 
+#include <errno.h>
 #include <string.h>
 
 void cr_io_begin(cr_io *io)
@@ -23,7 +24,6 @@ void cr_io_begin(cr_io *io)
     io->in_use_count = 0;
     io->ready_count = 0;
     io->merged.count = 0;
-    io->pushed = 0;
 }
 
 bool cr_request_done(corio_request *request)
@@ -32,19 +32,22 @@ bool cr_request_done(corio_request *request)
     return --call->open == 0;
 }
 
-/* To the dispatcher's queue again, now or later. */
+/* To the dispatcher's queue again, now or later; unless nobody wants it any more. */
 static void again(cr_io *io, cr_worker *leader, corio_request *request, const cr_entry *entry)
 {
     corio_dispatcher *dispatcher = request->dispatcher;
     uint64_t due = request->reserved_due_ns;
     cr_entry kept = *entry;
     request->reserved_state = CR_REQUEST_OPEN;
-    if (due != 0 && cr_timer_add(io, due, &kept))
+    int given_up = cr_call_given_up(io, request->reserved_call);
+    if (given_up != 0)
+        cr_answer_all(leader, &kept, 1, given_up);
+    else if (due != 0 && cr_retry_later(io, due, &kept))
         return;
-    if (cr_entries_reserve(&dispatcher->retries, 1))
+    else if (cr_entries_reserve(&dispatcher->retries, 1))
         dispatcher->retries.items[dispatcher->retries.count++] = kept;
     else
-        cr_answer_all(io, leader, &kept, 1, -12 /* -ENOMEM */);
+        cr_answer_all(leader, &kept, 1, -ENOMEM);
 }
 
 /* Answers entries [0, count) and leaves the parked stacks that may go on at their front; returns
@@ -81,8 +84,7 @@ static void add_ready(cr_io *io, cr_worker *leader, cr_entry *parks, size_t coun
         return;
     }
     for (size_t i = 0; i < count; i++)
-        cr_make_runnable(leader, parks[i].what);
-    io->pushed += count;
+        cr_make_runnable_leader(leader, parks[i].what);
 }
 
 /* The storage must outlive the resume. Without memory to remember that, its stacks go through
@@ -110,8 +112,7 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
             continue;
         }
         for (size_t at = 0; at < ready; at++)
-            cr_make_runnable(leader, entries[at].what);
-        io->pushed += ready;
+            cr_make_runnable_leader(leader, entries[at].what);
     }
     if (!kept)
         cr_storage_release(io, batch->storage);
@@ -144,7 +145,7 @@ size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks)
     if (!cr_entries_reserve(&io->merged, count)) {
         for (size_t i = 0; i < io->ready_count; i++) {
             for (size_t at = 0; at < io->ready[i].count; at++)
-                cr_make_runnable(leader, io->ready[i].parks[at].what);
+                cr_make_runnable_leader(leader, io->ready[i].parks[at].what);
         }
         return 0;
     }
@@ -159,57 +160,42 @@ size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks)
     return count;
 }
 
-/* -- Timers: a binary heap -- */
+/* -- Delayed retries -- */
 
-static void swap_timers(cr_timer *a, cr_timer *b)
+static void fire(void *context, cr_timer *timer)
 {
-    cr_timer kept = *a;
-    *a = *b;
-    *b = kept;
+    cr_retry *retry = (cr_retry *)timer;
+    corio_dispatcher *dispatcher = cr_entry_request(&retry->entry)->dispatcher;
+    if (cr_entries_reserve(&dispatcher->retries, 1))
+        dispatcher->retries.items[dispatcher->retries.count++] = retry->entry;
+    else
+        cr_answer_all(context, &retry->entry, 1, -ENOMEM);
+    cr_retry_remove(retry);
 }
 
-bool cr_timer_add(cr_io *io, uint64_t due_ns, const cr_entry *entry)
+bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry)
 {
-    if (!cr_grow((void **)&io->timers, &io->timer_capacity, io->timer_count + 1, sizeof(cr_timer)))
+    cr_retry *retry = cr_alloc(sizeof *retry);
+    if (retry == NULL)
         return false;
-    size_t at = io->timer_count++;
-    io->timers[at] = (cr_timer){due_ns, *entry};
-    while (at > 0 && io->timers[(at - 1) / 2].due_ns > io->timers[at].due_ns) {
-        swap_timers(&io->timers[(at - 1) / 2], &io->timers[at]);
-        at = (at - 1) / 2;
+    *retry = (cr_retry){.timer.fire = fire, .entry = *entry, .io = io, .behind = io->delayed};
+    if (cr_timers_arm(&io->sched->timers, &retry->timer, due_ns) != 0) {
+        cr_free(retry);
+        return false;
     }
+    if (io->delayed != NULL)
+        io->delayed->before = retry;
+    io->delayed = retry;
     return true;
 }
 
-static cr_entry pop_timer(cr_io *io)
+void cr_retry_remove(cr_retry *retry)
 {
-    cr_entry first = io->timers[0].entry;
-    io->timers[0] = io->timers[--io->timer_count];
-    for (size_t at = 0;;) {
-        size_t child = 2 * at + 1;
-        if (child >= io->timer_count)
-            return first;
-        if (child + 1 < io->timer_count && io->timers[child + 1].due_ns < io->timers[child].due_ns)
-            child++;
-        if (io->timers[at].due_ns <= io->timers[child].due_ns)
-            return first;
-        swap_timers(&io->timers[at], &io->timers[child]);
-        at = child;
-    }
-}
-
-uint64_t cr_io_next_timer(const cr_io *io)
-{
-    return io->timer_count > 0 ? io->timers[0].due_ns : CR_NEVER;
-}
-
-void cr_io_fire_timers(cr_io *io, uint64_t now_ns)
-{
-    while (io->timer_count > 0 && io->timers[0].due_ns <= now_ns) {
-        const corio_request *request = cr_entry_request(&io->timers[0].entry);
-        corio_dispatcher *dispatcher = request->dispatcher;
-        if (!cr_entries_reserve(&dispatcher->retries, 1))
-            return; /* next time */
-        dispatcher->retries.items[dispatcher->retries.count++] = pop_timer(io);
-    }
+    if (retry->before != NULL)
+        retry->before->behind = retry->behind;
+    else
+        retry->io->delayed = retry->behind;
+    if (retry->behind != NULL)
+        retry->behind->before = retry->before;
+    cr_free(retry);
 }

@@ -2,9 +2,10 @@
  *
  * boundary.c - from quiescence to resume: the I/O phase.
  *
- *     quiescence -> collect -> dispatch -> wait until something can go on -> resume
- *                                 ^                    |
- *                                 +-- retries, limits -+
+ *     quiescence -> settle -> collect -> dispatch -> wait until something can go on -> resume
+ *                     |                     ^                    |                        ^
+ *                     |                     +-- retries, limits -+                        |
+ *                     +-- an error or a cancellation let somebody go on: no I/O yet ------+
  *
  * The worker that brought the active count to zero runs it alone, at home, on its native stack.
  * There is no further barrier: the count is one, over the workers that were awake, and those asleep
@@ -15,39 +16,34 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/panic.h"
+#include "runtime/sched/wait.h"
+
+#include <errno.h>
 
 /* -- Tasks held at a full window -- */
 
-/* Those whose window has room by now go on. True if any did. */
-static bool release_held(corio_runtime *runtime, cr_worker *leader)
+static void release(cr_worker *leader, cr_wait *wait)
 {
-    cr_sched *sched = &runtime->sched;
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        cr_worker *worker = sched->workers[i];
-        while (worker->held != NULL) {
-            cr_park *park = worker->held;
-            worker->held = park->next;
-            park->next = runtime->held;
-            runtime->held = park;
-        }
-    }
-    bool any = false;
-    for (cr_park **at = &runtime->held; *at != NULL;) {
-        cr_park *park = *at;
-        cr_scope *scope = park->object;
+    cr_wait_remove_locked(wait);
+    wait->park.stack->park = NULL; /* nobody gives it up any more */
+    cr_make_runnable_leader(leader, &wait->park);
+}
+
+/* Those whose window has room by now go on. */
+static void release_held(cr_sched *sched, cr_worker *leader)
+{
+    for (cr_wait *wait = cr_waiters_first(&sched->held); wait != NULL;) {
+        cr_wait *next = wait->behind;
+        cr_scope *scope = wait->park.object;
         uint64_t unfinished = cr_scope_unfinished(scope);
-        if (unfinished >= scope->window) {
-            at = &park->next;
-            continue;
+        if (unfinished < scope->window) {
+            /* Counted here, where it does not depend on timing: once tasks run again, children
+             * finish at any moment. */
+            scope->window_used = (uint32_t)unfinished;
+            release(leader, wait);
         }
-        *at = park->next;
-        /* Counted here, where it does not depend on timing: once tasks run again, children
-         * finish at any moment. */
-        scope->window_used = (uint32_t)unfinished;
-        cr_make_runnable(leader, park);
-        any = true;
+        wait = next;
     }
-    return any;
 }
 
 /* -- Closures without a stack -- */
@@ -68,27 +64,26 @@ static void report_stacks(corio_runtime *runtime)
     cr_report(runtime, text);
 }
 
-/* Closures that found no stack: as many as there are stacks now try again. True if any does. */
-static bool retry_starved(corio_runtime *runtime, cr_worker *leader)
+/* Closures that found no stack: as many as there are stacks now try again. */
+static void retry_starved(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
     if (sched->starved_count == 0)
-        return false;
+        return;
     report_stacks(runtime);
     for (unsigned i = 0; i < sched->worker_count; i++)
         cr_stack_cache_flush(&sched->pool, &sched->workers[i]->stacks);
     cr_stack *probe = cr_stack_take(&sched->pool, &leader->stacks);
     if (probe == NULL)
-        return false;
+        return;
     cr_stack_give(&sched->pool, &leader->stacks, probe);
     size_t available = leader->stacks.count + cr_stack_pool_available(&sched->pool);
     for (; available > 0 && sched->starved_count > 0; available--) {
         const cr_item *closure = &sched->starved[sched->starved_count - 1];
         if (!cr_deque_push_owner(&leader->deque, closure))
-            cr_task_refuse(leader, closure, -12 /* -ENOMEM */);
+            cr_task_refuse(leader, closure, -ENOMEM);
         sched->starved_count--;
     }
-    return true;
 }
 
 /* No stack will come free any more: the closures fail, and those who wait for them go on. */
@@ -105,51 +100,65 @@ static bool refuse_starved(corio_runtime *runtime, cr_worker *leader)
 
 /* -- Waiting -- */
 
-/* Sleeps until a batch is complete or the next timer is due. */
-static void wait_for_replies(corio_runtime *runtime, cr_worker *leader)
+/* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
+static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
 {
     cr_io *io = &runtime->io;
     uint32_t seen = cr_event_value(&io->replied);
-    if (cr_load_ptr((void *const *)&io->replies) == NULL)
-        cr_event_wait(&io->replied, seen, cr_io_next_timer(io));
+    cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
+    if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
+        !cr_io_queued(io))
+        cr_event_wait(&io->replied, seen, cr_timers_next(&runtime->sched.timers));
     cr_io_take_replies(io, leader);
-    if (io->timer_count > 0)
-        cr_io_fire_timers(io, cr_now_ns());
+    cr_apply_changes(runtime, leader);
 }
 
-/* Hands over what may go, and takes what is complete. True if a parked stack can go on. */
-static bool exchange(corio_runtime *runtime, cr_worker *leader)
+static bool something_goes_on(const corio_runtime *runtime, const cr_worker *leader)
+{
+    return runtime->io.ready_count > 0 || cr_can_run(leader);
+}
+
+/* Hands over what may go, and takes what is complete. */
+static void exchange(corio_runtime *runtime, cr_worker *leader)
 {
     cr_io *io = &runtime->io;
     cr_io_dispatch(io, leader);
     cr_io_take_replies(io, leader);
     while (runtime->options.wait_mode == CORIO_WAIT_STRICT && io->in_flight > 0) {
-        wait_for_replies(runtime, leader);
+        uint32_t seen = cr_event_value(&io->replied);
+        cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
+        if (cr_load_ptr((void *const *)&io->replies) == NULL)
+            cr_event_wait(&io->replied, seen, cr_timers_next(&runtime->sched.timers));
+        cr_io_take_replies(io, leader);
         cr_io_dispatch(io, leader); /* max_in_flight may have kept some back */
     }
-    return io->ready_count > 0 || io->pushed > 0;
+}
+
+static bool timers_armed(corio_runtime *runtime)
+{
+    return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
 }
 
 /* Runs I/O phases until something can run. */
 static void io_phases(corio_runtime *runtime, cr_worker *leader)
 {
+    cr_sched *sched = &runtime->sched;
     cr_io *io = &runtime->io;
-    if (io->timer_count > 0)
-        cr_io_fire_timers(io, cr_now_ns());
     for (;;) {
+        cr_apply_changes(runtime, leader);
         cr_io_collect(io, leader);
-        bool can_run = exchange(runtime, leader);
-        can_run |= release_held(runtime, leader);
-        can_run |= retry_starved(runtime, leader);
-        runtime->sched.phase++;
+        exchange(runtime, leader);
+        release_held(sched, leader);
+        retry_starved(runtime, leader);
+        sched->phase++;
         runtime->phase_total++;
-        if (can_run)
+        if (something_goes_on(runtime, leader))
             return;
         if (cr_io_queued(io))
             continue;
-        if (io->in_flight > 0 || io->timer_count > 0) {
-            wait_for_replies(runtime, leader);
-            if (io->ready_count > 0 || io->pushed > 0)
+        if (io->in_flight > 0 || timers_armed(runtime)) {
+            wait_for_changes(runtime, leader);
+            if (something_goes_on(runtime, leader))
                 return;
             continue;
         }
@@ -165,7 +174,7 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
 static void end_run(corio_runtime *runtime, const cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
-    CR_INVARIANT(runtime->io.in_flight == 0 && runtime->held == NULL);
+    CR_INVARIANT(runtime->io.in_flight == 0 && cr_waiters_first(&sched->held) == NULL);
     for (unsigned i = 0; i < sched->worker_count; i++)
         cr_stack_cache_flush(&sched->pool, &sched->workers[i]->stacks);
     if (sched->pool.made > CR_STACK_KEEP)
@@ -189,11 +198,19 @@ bool cr_boundary(void *owner, cr_worker *leader)
         end_run(runtime, leader);
         return false;
     }
-    io_phases(runtime, leader);
+    uint64_t phase = sched->phase;
+    if (!cr_settle(runtime, leader))
+        io_phases(runtime, leader);
     cr_entry *parks;
     size_t count = cr_io_resume_list(&runtime->io, leader, &parks);
-    runtime->phase_began_ns = cr_now_ns();
-    runtime->io_phase_ns += runtime->phase_began_ns - began;
+    cr_store_64(&sched->cancel.step, sched->cancel.step + 1);
+    uint64_t ended = cr_now_ns();
+    if (CR_UNLIKELY(leader->trace != NULL)) {
+        cr_trace_phase(leader->trace, "CPU phase", phase, runtime->phase_began_ns, began);
+        cr_trace_phase(leader->trace, "I/O phase", phase, began, ended);
+    }
+    runtime->phase_began_ns = ended;
+    runtime->io_phase_ns += ended - began;
     cr_resume_all(leader, parks, count);
     return true;
 }

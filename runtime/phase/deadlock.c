@@ -21,6 +21,7 @@ typedef struct search {
     size_t parked;
     size_t given_up;
     const corio_task *wanted; /* looked for among those that are alive */
+    uint64_t identity;        /* it must have; 0: any */
     bool alive;
 } search;
 
@@ -36,11 +37,13 @@ static void look_for(void *arg, cr_stack *stack)
 {
     search *look = arg;
     for (const corio_task *task = stack->park->task; task != NULL; task = task->parent)
-        look->alive |= task == look->wanted;
+        look->alive |=
+            task == look->wanted && (look->identity == 0 || task->identity == look->identity);
 }
 
-static void print_holder(search *found, const corio_task *holder)
+static void print_holder(search *found, const cr_park *park)
 {
+    const corio_task *holder = park->reason->holder(park, &found->identity);
     found->wanted = holder;
     found->alive = false;
     cr_stack_pool_each_parked(&found->runtime->sched.pool, look_for, found);
@@ -59,7 +62,7 @@ static void print_park(search *found, const cr_park *park)
     fprintf(found->text, " %s", park->reason->text);
     if (park->reason->holder != NULL) {
         fprintf(found->text, " for %p", park->object);
-        print_holder(found, park->reason->holder(park));
+        print_holder(found, park);
     }
     fputc('\n', found->text);
 }
@@ -74,12 +77,9 @@ static void describe(void *arg, cr_stack *stack)
 static void give_up(void *arg, cr_stack *stack)
 {
     search *found = arg;
-    cr_park *park = stack->park;
-    if (park->reason->give_up == NULL)
+    if (stack->park->reason->give_up == NULL)
         return;
-    park->result = -EDEADLK;
-    park->reason->give_up(park);
-    cr_make_runnable(found->leader, park);
+    cr_give_up(found->leader, stack->park, -EDEADLK);
     found->given_up++;
 }
 
@@ -108,7 +108,6 @@ void cr_deadlock(corio_runtime *runtime, cr_worker *leader)
     search found = {.runtime = runtime, .leader = leader};
     report(&found);
     cr_stack_pool_each_parked(&runtime->sched.pool, give_up, &found);
-    runtime->held = NULL;
     CR_INVARIANT(found.given_up > 0);
 }
 

@@ -8,8 +8,38 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/panic.h"
 
+#include <corio/cancel.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
+
+static int open_trace(corio_runtime *runtime)
+{
+    cr_sched *sched = &runtime->sched;
+    int rc = cr_trace_open(&runtime->trace, runtime->options.trace, sched->worker_count);
+    if (rc != 0)
+        return rc;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        /* Before the first run: the workers sleep. */
+        sched->workers[i]->trace = cr_trace_buffer_create(&runtime->trace, i);
+        if (sched->workers[i]->trace == NULL)
+            rc = -ENOMEM;
+    }
+    runtime->io.trace = &runtime->trace;
+    return rc;
+}
+
+/* Ends what is written to files. The workers sleep or are gone. */
+static void close_files(corio_runtime *runtime)
+{
+    (void)cr_log_close(&runtime->io);
+    for (unsigned i = 0; i < runtime->sched.worker_count; i++) {
+        cr_trace_buffer_destroy(runtime->sched.workers[i]->trace);
+        runtime->sched.workers[i]->trace = NULL;
+    }
+    runtime->io.trace = NULL;
+    (void)cr_trace_close(&runtime->trace);
+}
 
 static int open_parts(corio_runtime *runtime)
 {
@@ -21,13 +51,19 @@ static int open_parts(corio_runtime *runtime)
     runtime->sched.owner = runtime;
     runtime->sched.boundary = cr_boundary;
     rc = cr_io_init(&runtime->io, &runtime->sched, options->io_permits);
-    if (rc == 0 && options->batch_log != NULL) {
-        rc = cr_log_open(&runtime->io, options->batch_log);
-        if (rc != 0)
-            cr_io_fini(&runtime->io);
-    }
-    if (rc != 0)
+    if (rc != 0) {
         cr_sched_fini(&runtime->sched);
+        return rc;
+    }
+    if (options->batch_log != NULL)
+        rc = cr_log_open(&runtime->io, options->batch_log);
+    if (rc == 0 && options->trace != NULL)
+        rc = open_trace(runtime);
+    if (rc != 0) {
+        close_files(runtime);
+        cr_io_fini(&runtime->io);
+        cr_sched_fini(&runtime->sched);
+    }
     return rc;
 }
 
@@ -69,8 +105,8 @@ int corio_runtime_destroy(corio_runtime *runtime)
         return 0;
     if (acquire(runtime) != 0)
         return -EBUSY;
-    /* Workers first: an I/O thread may still be in the middle of telling a leader. */
-    (void)cr_log_close(&runtime->io);
+    cr_io_stop(&runtime->io); /* an I/O thread may still be in the middle of telling a leader */
+    close_files(runtime);
     cr_io_fini(&runtime->io);
     cr_sched_fini(&runtime->sched);
     cr_failure_destroy(runtime->failure);
@@ -87,26 +123,113 @@ static void forget_last_run(corio_runtime *runtime)
     runtime->report = NULL;
     runtime->stacks_reported = false;
     runtime->sched.phase = 0;
+    runtime->io.handled = 0;
+    cr_cancel_new_run(&runtime->sched.cancel);
     cr_stack_pool_new_run(&runtime->sched.pool);
 }
 
-int corio_run_named(corio_runtime *runtime, const char *name, corio_task_fn *root, void *arg)
+/* -- Cancelling from outside -- */
+
+/* A canceller and a run know of each other under the canceller's lock, so that neither uses the
+ * other after its end. The lock is held for a few instructions, and while the root is marked. */
+static void lock(corio_canceller *canceller)
 {
-    if (runtime == NULL || name == NULL || root == NULL)
+    while (!cr_cas_32(&canceller->reserved_lock, 0, 1))
+        sched_yield();
+}
+
+static void unlock(corio_canceller *canceller)
+{
+    cr_store_release_32(&canceller->reserved_lock, 0);
+}
+
+static void cancel_run(corio_runtime *runtime, int code)
+{
+    const corio_task root = {.name = runtime->root_name};
+    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope,
+                    cr_failure_plain(&root, code, "cancelled"));
+    cr_event_signal(&runtime->io.replied); /* the leader may be waiting */
+}
+
+int corio_canceller_cancel(corio_canceller *canceller, int code)
+{
+    if (canceller == NULL || code >= 0)
         return -EINVAL;
+    lock(canceller);
+    int rc = canceller->reserved_code == 0 ? 0 : -EALREADY;
+    if (rc == 0) {
+        canceller->reserved_code = code;
+        if (canceller->reserved_run != NULL)
+            cancel_run(canceller->reserved_run, code);
+    }
+    unlock(canceller);
+    return rc;
+}
+
+static void bind(corio_canceller *canceller, corio_runtime *runtime)
+{
+    if (canceller == NULL)
+        return;
+    lock(canceller);
+    canceller->reserved_run = runtime;
+    if (runtime != NULL && canceller->reserved_code != 0)
+        cancel_run(runtime, canceller->reserved_code);
+    unlock(canceller);
+}
+
+/* -- Running -- */
+
+typedef struct root_call {
+    corio_task_fn *fn;
+    void *arg;
+    uint64_t deadline_ns;
+} root_call;
+
+static int start_root(void *arg)
+{
+    const root_call *root = arg;
+    int rc = corio_set_deadline(root->deadline_ns);
+    return rc == 0 ? root->fn(root->arg) : rc;
+}
+
+static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, void *arg,
+               corio_canceller *canceller)
+{
     if (acquire(runtime) != 0)
         return -EBUSY;
     forget_last_run(runtime);
     /* As if somebody waited for the root already: `arrived` is what is left. */
     cr_scope_init(&runtime->root_scope, NULL, 0);
     runtime->root_scope.arrived = 1;
+    runtime->root_name = name;
     cr_item item = {.fn = root, .scope = &runtime->root_scope, .name = name, .arg = arg};
     runtime->phase_began_ns = cr_now_ns();
+    bind(canceller, runtime);
     cr_sched_run(&runtime->sched, &item);
+    bind(canceller, NULL);
     runtime->failure = runtime->root_scope.failure;
     int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;
     release(runtime);
     return rc;
+}
+
+int corio_run_named(corio_runtime *runtime, const char *name, corio_task_fn *root, void *arg)
+{
+    if (runtime == NULL || name == NULL || root == NULL)
+        return -EINVAL;
+    return run(runtime, name, root, arg, NULL);
+}
+
+int corio_run_with(corio_runtime *runtime, const corio_run_options *options, corio_task_fn *root,
+                   void *arg)
+{
+    if (runtime == NULL || root == NULL || options == NULL || options->size != sizeof *options)
+        return -EINVAL;
+    const char *name = options->name != NULL ? options->name : "root";
+    root_call call = {root, arg, options->deadline_ns};
+    bool limited = options->deadline_ns != 0;
+    return run(runtime, name, limited ? start_root : root, limited ? &call : arg,
+               options->canceller);
 }
 
 const corio_error *corio_runtime_error(const corio_runtime *runtime)

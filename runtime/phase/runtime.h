@@ -20,10 +20,11 @@ struct corio_runtime {
     uint32_t running;
 
     cr_scope root_scope; /* has the root as its only child, and no owner */
+    const char *root_name;
     cr_failure *failure; /* of the last run */
     char *report;        /* of the last run; NULL: none */
     bool stacks_reported;
-    cr_park *held; /* tasks at full windows, from earlier phases */
+    cr_trace trace; /* no file: none is written */
 
     uint64_t phase_total; /* over all runs; sched.phase counts this one */
     uint64_t phase_began_ns;
@@ -36,6 +37,13 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
 
 /* The scheduler's boundary hook: owner is the corio_runtime. */
 bool cr_boundary(void *owner, cr_worker *leader);
+
+/* The end of a step: marks set in it take effect. True if something can run then. */
+bool cr_settle(corio_runtime *runtime, cr_worker *leader);
+/* While the leader waits: timers fire, and marks set by them or from outside take effect. */
+void cr_apply_changes(corio_runtime *runtime, cr_worker *leader);
+/* Something has been made runnable at this boundary. */
+bool cr_can_run(const cr_worker *leader);
 
 /* Nothing can run, nothing is in flight: reports, and makes every call that can give up return
  * -EDEADLK. */

@@ -139,6 +139,12 @@ static inline const cr_item *cr_deque_take_owner(cr_deque *deque)
     return got ? &array->slots[bottom & array->mask] : NULL;
 }
 
+/* Items at most: thieves may have taken some. */
+static inline uint64_t cr_deque_length_owner(const cr_deque *deque)
+{
+    return deque->bottom - cr_load_64(&deque->top);
+}
+
 /* A look from outside; may be wrong at once. */
 static inline bool cr_deque_maybe_any(const cr_deque *deque)
 {

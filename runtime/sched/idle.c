@@ -99,8 +99,8 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     }
     /* [release quiescence.enter] */
     cr_store_release_32(&sched->active, 1);
-    cr_fence_full(); /* [sleep.push] for the ranges */
-    if (count > 1)
+    cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
+    if (count + cr_deque_length_owner(&leader->deque) > 1)
         cr_wake_if_needed(sched);
 }
 

@@ -35,11 +35,17 @@
 #define CR_SCHED_SCHED_H
 
 #include "runtime/base/event.h"
+#include "runtime/base/timer.h"
+#include "runtime/observe/trace.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
 #include "runtime/stack/pool.h"
+#include "runtime/task/cancel.h"
 #include "runtime/task/failure.h"
+#include "runtime/task/more.h"
 #include "runtime/task/task.h"
+
+#include <corio/waiters.h>
 
 typedef struct cr_worker cr_worker;
 typedef struct cr_sched cr_sched;
@@ -62,9 +68,11 @@ struct cr_worker {
     cr_item item;                /* handed to the base loop that is jumped to */
     cr_park home;
     cr_stack_cache stacks;
-    cr_park *overflow; /* continuations for which the deque had no memory */
-    cr_park *held;     /* tasks parked at a full window in this phase */
-    void *asked;       /* request lists, see runtime/io */
+    cr_park *overflow;      /* continuations for which the deque had no memory */
+    cr_park *settling;      /* waiters of scopes marked in this step: they go on when it ends */
+    void *asked;            /* request lists, see runtime/io */
+    cr_trace_buffer *trace; /* NULL: no trace is written */
+    uint64_t identities;    /* next one to give to a task, see cr_identity_of */
     uint64_t random;
     unsigned number;
     unsigned last_victim;
@@ -94,6 +102,9 @@ struct cr_sched {
     bool (*boundary)(void *owner, cr_worker *leader);
     cr_stack_pool pool;
     uint64_t phase; /* written at the boundary */
+    cr_cancel cancel;
+    cr_timers timers;
+    corio_waiters held; /* tasks at full windows: looked at by the boundary */
 
     cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
     size_t resume_count;
@@ -104,7 +115,6 @@ struct cr_sched {
 
     alignas(64) pthread_mutex_t sleep_lock;
     cr_worker *sleepers; /* last in, first out: the same few are woken, and the rest left asleep */
-    pthread_mutex_t failure_lock;
 
     pthread_mutex_t starved_lock;
     cr_item *starved; /* closures that found no stack; taken up again at the boundary */
@@ -134,19 +144,42 @@ void cr_suspend(cr_worker *worker, cr_park *park);
 void cr_run_from_home(cr_worker *worker, const cr_item *item);
 /* Makes a parked stack runnable: in the worker's own deque. Cannot fail. */
 void cr_make_runnable(cr_worker *worker, cr_park *park);
+/* The same by the leader at a boundary: nobody is woken for it before the resume. */
+void cr_make_runnable_leader(cr_worker *leader, cr_park *park);
+/* At quiescence: the call that parked returns `result` instead of what it waits for. The park's
+ * reason must be able to give up. */
+void cr_give_up(cr_worker *leader, cr_park *park, int result);
 
 /* -- Running closures (spawn.c) -- */
 
 /* Calls the closure's function as a task on the current stack, waits for its children, records
- * its error. The caller re-reads the worker, and counts the child. */
+ * its error; or, if it is cancelled, does nothing. The caller re-reads the worker, and counts the
+ * child. */
 void cr_task_call(cr_worker *worker, const cr_item *closure);
 /* A closure that is not to run: its task fails with `code`. */
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code);
 /* A closure ended on a stack that is not its scope owner's. Wakes the waiter if it was the last
  * one. */
 void cr_task_arrive(cr_worker *worker, cr_scope *scope);
-/* Waits for all children of a scope; 0 or their first error, which becomes task->seen. */
+
+/* -- Waiting for children (scope.c) -- */
+
+/* Waits for all children of a scope, whatever becomes of them. The failure stays in the scope. */
+void cr_scope_join(corio_task *task, cr_scope *scope);
+/* The failure of a scope whose children are complete (given); NULL: none. */
+cr_failure *cr_scope_take_failure(cr_scope *scope);
+/* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
 int cr_scope_wait(corio_task *task, cr_scope *scope);
+
+/* -- Leaving a task (leave.c) -- */
+
+/* Calls fn(arg) for `task`, on the current stack. Returns what it returned, or what corio_fail was
+ * told: task->more->leaving is set then. */
+int cr_land(corio_task *task, corio_task_fn *fn, void *arg);
+/* Goes on leaving: after cr_land, for who must not end it. */
+_Noreturn void cr_leave_again(corio_task *task);
+/* Runs the cleanups; 0 or the first error among them. */
+int cr_run_deferred(corio_task *task);
 
 /* -- Finding work (steal.c, idle.c) -- */
 
@@ -186,6 +219,16 @@ static inline void cr_pushed(cr_worker *worker)
     if (CR_UNLIKELY(worker->sched->push_needs_fence))
         cr_fence_full();
     cr_wake_if_needed(worker->sched);
+}
+
+/* What a call that is about to block must return instead: -ECANCELED if the task was cancelled in
+ * an earlier step, else 0 (in the same step it parks until the step's end, see cancel.h). */
+static inline int cr_check_cancelled(const cr_worker *worker)
+{
+    return CR_UNLIKELY(cr_task_cancelled(&worker->sched->cancel, worker->task) ==
+                       CR_CANCELLED_EARLIER)
+               ? -125 /* -ECANCELED */
+               : 0;
 }
 
 /* -- Placement (placement.c) -- */

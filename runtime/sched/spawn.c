@@ -2,73 +2,121 @@
  *
  * spawn.c - closures into the deque, and out of it into a frame.
  *
- * A spawn writes one item; nothing is allocated. A wait takes items of its own scope back and calls
- * them on the waiter's stack (the waiter is blocked on them anyway); only when something else lies
- * on top, or the stack runs low, or the rest was stolen, does it park. Items of other scopes are
- * never called there: they could wait for what the waiter holds.
+ * A spawn writes one item; nothing is allocated. A closure becomes a task in the frame of
+ * cr_task_call, and that frame stays until the task's children are complete and its cleanups have
+ * run.
  */
 #include "runtime/sched/sched.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/sched/leave.h"
+#include "runtime/sched/wait.h"
 
+#include <corio/fail.h>
 #include <errno.h>
 #include <string.h>
 
-/* -- Closures to tasks -- */
+/* -- The end of a task -- */
 
 /* The earlier of two failures by rank (see failure.h); the other one is released. */
 static cr_failure *earlier(cr_failure *a, cr_failure *b)
 {
     if (a == NULL || b == NULL)
         return a != NULL ? a : b;
-    bool first = a->rank_phase < b->rank_phase ||
-                 (a->rank_phase == b->rank_phase && a->rank_index <= b->rank_index);
+    bool first = a->rank_step < b->rank_step ||
+                 (a->rank_step == b->rank_step && a->rank_index <= b->rank_index);
     cr_failure_destroy(first ? b : a);
     return first ? a : b;
 }
 
-static void wait_children(corio_task *task, cr_scope *scope);
-
-static cr_failure *take_failure(cr_scope *scope)
+/* A task that ends with an error needs its children no longer. */
+static void cancel_children(cr_cancel *cancel, corio_task *task)
 {
-    cr_failure *failure = scope->failure; /* all children are complete: the waiter's alone */
-    scope->failure = NULL;
-    return failure;
+    if (cr_scope_unfinished(&task->scope) != 0)
+        cr_scope_cancel_quietly(cancel, &task->scope);
+    for (corio_group *group = task->more != NULL ? task->more->groups : NULL; group != NULL;
+         group = group->next)
+        if (cr_scope_unfinished(&group->scope) != 0)
+            cr_scope_cancel_quietly(cancel, &group->scope);
 }
 
-/* After the task's function: its children, and the groups it left open. An error of theirs
- * counts if it has none itself. */
-static int task_finish(corio_task *task, int rc)
+/* Waits for all children, closes the groups left open. Their first error (given); NULL: none. */
+static cr_failure *join_all(corio_task *task)
 {
-    cr_failure *first = NULL;
-    wait_children(task, &task->scope);
-    first = take_failure(&task->scope);
-    while (task->groups != NULL) {
-        corio_group *group = task->groups;
-        wait_children(task, &group->scope);
-        first = earlier(first, take_failure(&group->scope));
-        task->groups = group->next;
-        cr_free(group);
+    cr_scope_join(task, &task->scope);
+    cr_failure *first = cr_scope_take_failure(&task->scope);
+    while (task->more != NULL && task->more->groups != NULL) {
+        corio_group *group = task->more->groups;
+        cr_scope_join(task, &group->scope);
+        first = earlier(first, cr_scope_take_failure(&group->scope));
+        (void)corio_group_close(group);
     }
+    return first;
+}
+
+/* Children's errors count if the task has none itself; and if it only passes on the -ECANCELED that
+ * a spawn into their cancelled scope gave it. */
+static int finish_children(corio_task *task, int rc)
+{
+    cr_failure *first = join_all(task);
+    const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
+    if (first != NULL && rc == -ECANCELED && cr_task_cancelled(cancel, task) == CR_NOT_CANCELLED)
+        rc = 0;
     if (rc != 0 || first == NULL) {
         cr_failure_destroy(first);
         return rc;
     }
-    cr_failure_destroy(task->seen);
-    task->seen = first;
-    return first->error.code;
+    rc = first->error.code;
+    cr_task_saw(task, first);
+    return rc;
 }
 
-static void task_failed(cr_scope *scope, corio_task *task, int rc)
+/* A task that was cancelled by its own deadline ends with that. */
+static int own_deadline(corio_task *task, int rc)
 {
-    cr_sched *sched = cr_worker_self()->sched;
-    cr_scope_fail(&sched->failure_lock, scope, task, rc, sched->phase);
+    cr_more *more = task->more;
+    if (rc != -ECANCELED || cr_load_64(&more->mark.word) == CR_MARK_NONE)
+        return rc;
+    cr_failure_destroy(more->leaving);
+    more->leaving = cr_failure_plain(task, -ETIMEDOUT, "the deadline has passed");
+    return -ETIMEDOUT;
+}
+
+/* After the task's function, if it has children or anything else to put in order. */
+static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
+{
+    if (rc != 0)
+        cancel_children(&cr_worker_self()->sched->cancel, task);
+    rc = finish_children(task, rc);
+    if (task->more == NULL)
+        return rc;
+    if (task->more->deferred != NULL) {
+        int late = cr_run_deferred(task);
+        rc = finish_children(task, rc != 0 ? rc : late);
+    }
+    return own_deadline(task, rc);
+}
+
+/* -- Closures to tasks -- */
+
+static int start_with(void *arg);
+
+/* A closure that never starts: what it carries is released. */
+static void drop(const cr_item *closure)
+{
+    if (closure->fn == start_with)
+        cr_free(closure->arg);
 }
 
 void cr_task_call(cr_worker *worker, const cr_item *closure)
 {
-    corio_task task = {
-        .parent = closure->scope->owner, .index = closure->index_bytes >> 8, .name = closure->name};
+    cr_scope *scope = closure->scope;
+    uint64_t index = closure->index_bytes >> 8;
+    if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, index) != CR_NOT_CANCELLED)) {
+        drop(closure);
+        return;
+    }
+    corio_task task = {.parent = scope->owner, .in = scope, .index = index, .name = closure->name};
     alignas(16) uint64_t copy[4];
     void *arg = closure->arg;
     task.scope.owner = &task;
@@ -77,115 +125,68 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
         arg = copy;
     }
     worker->task = &task;
-    int rc = closure->fn(arg);
-    if (task.scope.spawned != 0 || task.groups != NULL)
+    bool traced = worker->trace != NULL;
+    if (CR_UNLIKELY(traced))
+        cr_trace_run(worker->trace, &task);
+#if CR_TSAN
+    int rc = cr_land(&task, closure->fn, arg);
+#else
+    int rc = cr_land_here(closure->fn, arg);
+#endif
+    if (task.scope.spawned != 0 || task.more != NULL)
         rc = task_finish(&task, rc);
     if (CR_UNLIKELY(rc != 0))
-        task_failed(closure->scope, &task, rc);
-    if (CR_UNLIKELY(task.seen != NULL))
-        cr_failure_destroy(task.seen);
-}
-
-void cr_task_arrive(cr_worker *worker, cr_scope *scope)
-{
-    cr_park *waiter = cr_scope_arrive(scope);
-    if (waiter != NULL)
-        cr_make_runnable(worker, waiter);
+        cr_scope_fail(&cr_worker_self()->sched->cancel, scope, &task, rc);
+    if (CR_UNLIKELY(task.more != NULL)) {
+        cr_sched *sched = cr_worker_self()->sched;
+        cr_more_free(&sched->cancel, &sched->timers, &task);
+    }
+    if (CR_UNLIKELY(traced))
+        cr_trace_finish(cr_worker_self()->trace, &task, rc);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
 {
-    corio_task task = {
-        .parent = closure->scope->owner, .index = closure->index_bytes >> 8, .name = closure->name};
-    cr_scope_fail(&worker->sched->failure_lock, closure->scope, &task, code, worker->sched->phase);
+    corio_task task = {.parent = closure->scope->owner,
+                       .in = closure->scope,
+                       .index = closure->index_bytes >> 8,
+                       .name = closure->name};
+    drop(closure);
+    if (code != -ECANCELED)
+        cr_scope_fail(&worker->sched->cancel, closure->scope, &task, code);
     cr_task_arrive(worker, closure->scope);
-}
-
-/* -- Waiting -- */
-
-/* The newest item of the worker is a closure of this scope, and there is stack for it. */
-static bool may_inline(const cr_worker *worker, const cr_scope *scope)
-{
-    const cr_item *top = cr_deque_peek_owner(&worker->deque);
-    return top != NULL && top->scope == scope && top->fn != NULL &&
-           (char *)__builtin_frame_address(0) > worker->inline_limit;
-}
-
-static const cr_park_reason waits = {.text = "waits for its children"};
-
-static void sleep_on_scope(cr_worker *worker, cr_park *park)
-{
-    if (!cr_scope_sleep(park->object, park))
-        cr_make_runnable(worker, park);
-}
-
-static void wait_children(corio_task *task, cr_scope *scope)
-{
-    cr_worker *worker = cr_worker_self();
-    while (may_inline(worker, scope)) {
-        const cr_item *taken = cr_deque_take_owner(&worker->deque);
-        if (taken == NULL) /* stolen meanwhile */
-            break;
-        cr_item child = *taken;
-        cr_task_call(worker, &child);
-        worker = cr_worker_self();
-        worker->task = task;
-        scope->joined++;
-    }
-    if (cr_scope_unfinished(scope) != 0) {
-        cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
-        cr_suspend(worker, &park);
-    }
-    cr_scope_reset(scope);
-}
-
-int cr_scope_wait(corio_task *task, cr_scope *scope)
-{
-    if (scope->spawned == 0)
-        return 0;
-    wait_children(task, scope);
-    cr_failure *failure = take_failure(scope);
-    if (CR_LIKELY(failure == NULL))
-        return 0;
-    cr_failure_destroy(task->seen);
-    task->seen = failure;
-    return failure->error.code;
 }
 
 /* -- Spawning -- */
 
-/* The boundary has it in its own list and takes it from there. */
-static void stop_holding(cr_park *park)
-{
-    (void)park;
-}
-
 static const cr_park_reason held = {.text = "is held in corio_go at a full window",
-                                    .give_up = stop_holding};
+                                    .give_up = cr_wait_give_up};
 
-/* Parks the spawner until a boundary finds room in the scope's window. */
+/* Parks the spawner until a boundary finds room in the scope's window, and sets window_used. */
 static int hold(cr_worker *worker, cr_scope *scope)
 {
-    cr_park park = {.reason = &held, .object = scope, .next = worker->held};
-    worker->held = &park; /* looked at by the boundary only, when this stack has been left */
-    cr_suspend(worker, &park);
-    return park.result; /* the boundary has set window_used */
+    corio_waiters *queue = &worker->sched->held;
+    cr_wait wait = {.park = {.reason = &held, .object = scope}, .guard = queue, .queue = queue};
+    return cr_wait_in(worker, &wait, CR_NEVER);
 }
 
 static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const char *name,
                  corio_task_fn *fn, const void *arg, size_t bytes)
 {
-    if (CR_UNLIKELY(scope->window != 0)) {
-        if (scope->window_used >= scope->window) {
-            int rc = hold(worker, scope);
-            if (rc != 0)
-                return rc;
-            worker = cr_worker_self();
-        }
+    if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) ==
+                    CR_CANCELLED_EARLIER))
+        return -ECANCELED;
+    if (CR_UNLIKELY(scope->window != 0) && scope->window_used >= scope->window) {
+        int rc = hold(worker, scope);
+        if (rc != 0)
+            return rc;
+        worker = cr_worker_self();
     }
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
     if (CR_UNLIKELY(slot == NULL))
         return -ENOMEM;
+    if (CR_UNLIKELY(worker->trace != NULL))
+        cr_trace_spawn(worker->trace, task, name, task->spawns);
     cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
     cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
     cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
@@ -205,132 +206,109 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     return 0;
 }
 
-/* The calling task, or NULL. */
-static corio_task *current_task(cr_worker *worker)
-{
-    return worker != NULL ? worker->task : NULL;
-}
-
-int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
+/* group: NULL: the task's own scope. `bytes` 0: arg is passed on as it is. */
+static int go(corio_group *group, const char *name, corio_task_fn *fn, const void *arg,
+              size_t bytes)
 {
     cr_worker *worker = cr_worker_self();
-    corio_task *task = current_task(worker);
+    corio_task *task = worker != NULL ? worker->task : NULL;
     if (CR_UNLIKELY(task == NULL))
         return -EPERM;
     if (CR_UNLIKELY(fn == NULL || name == NULL))
         return -EINVAL;
-    return spawn(worker, task, &task->scope, name, fn, arg, 0);
+    cr_scope *scope = group != NULL ? &group->scope : &task->scope;
+    if (CR_UNLIKELY(scope->owner != task))
+        return -EPERM;
+    return spawn(worker, task, scope, name, fn, arg, bytes);
+}
+
+static bool may_copy(const void *arg, size_t bytes)
+{
+    return arg != NULL && bytes > 0 && bytes <= CORIO_COPY_MAX;
+}
+
+int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
+{
+    return go(NULL, name, fn, arg, 0);
 }
 
 int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg, size_t bytes)
 {
-    cr_worker *worker = cr_worker_self();
-    corio_task *task = current_task(worker);
-    if (task == NULL)
+    if (corio_self() == NULL)
         return -EPERM;
-    if (fn == NULL || name == NULL || arg == NULL || bytes == 0 || bytes > CORIO_COPY_MAX)
-        return -EINVAL;
-    return spawn(worker, task, &task->scope, name, fn, arg, bytes);
-}
-
-int corio_wait(void)
-{
-    corio_task *task = current_task(cr_worker_self());
-    if (CR_UNLIKELY(task == NULL))
-        return -EPERM;
-    return cr_scope_wait(task, &task->scope);
-}
-
-int corio_set_window(uint32_t children)
-{
-    corio_task *task = current_task(cr_worker_self());
-    if (task == NULL)
-        return -EPERM;
-    task->scope.window = children;
-    return 0;
-}
-
-corio_task *corio_self(void)
-{
-    return current_task(cr_worker_self());
-}
-
-const corio_error *corio_task_error(void)
-{
-    corio_task *task = current_task(cr_worker_self());
-    return task != NULL && task->seen != NULL ? &task->seen->error : NULL;
-}
-
-/* -- Groups -- */
-
-int corio_group_open(uint32_t window, corio_group **ret_group)
-{
-    corio_task *task = current_task(cr_worker_self());
-    if (task == NULL)
-        return -EPERM;
-    if (ret_group == NULL)
-        return -EINVAL;
-    corio_group *group = cr_alloc(sizeof *group);
-    if (group == NULL)
-        return -ENOMEM;
-    cr_scope_init(&group->scope, task, window);
-    group->next = task->groups;
-    task->groups = group;
-    *ret_group = group;
-    return 0;
-}
-
-/* 0 if the calling task may use the group. */
-static int check_group(const corio_group *group)
-{
-    corio_task *task = current_task(cr_worker_self());
-    if (task == NULL)
-        return -EPERM;
-    if (group == NULL)
-        return -EINVAL;
-    return group->scope.owner == task ? 0 : -EPERM;
+    return may_copy(arg, bytes) ? go(NULL, name, fn, arg, bytes) : -EINVAL;
 }
 
 int corio_group_go_named(corio_group *group, const char *name, corio_task_fn *fn, void *arg)
 {
-    int rc = check_group(group);
-    if (rc != 0)
-        return rc;
-    if (fn == NULL || name == NULL)
-        return -EINVAL;
-    return spawn(cr_worker_self(), group->scope.owner, &group->scope, name, fn, arg, 0);
+    if (corio_self() == NULL)
+        return -EPERM;
+    return group != NULL ? go(group, name, fn, arg, 0) : -EINVAL;
 }
 
 int corio_group_go_copy_named(corio_group *group, const char *name, corio_task_fn *fn,
                               const void *arg, size_t bytes)
 {
-    int rc = check_group(group);
-    if (rc != 0)
-        return rc;
-    if (fn == NULL || name == NULL || arg == NULL || bytes == 0 || bytes > CORIO_COPY_MAX)
+    if (corio_self() == NULL)
+        return -EPERM;
+    return group != NULL && may_copy(arg, bytes) ? go(group, name, fn, arg, bytes) : -EINVAL;
+}
+
+corio_task *corio_self(void)
+{
+    const cr_worker *worker = cr_worker_self();
+    return worker != NULL ? worker->task : NULL;
+}
+
+/* -- Spawning with options: a closure that carries them in a block -- */
+
+enum { most_copy_bytes = 1 << 20 };
+
+typedef struct with {
+    corio_task_fn *fn;
+    void *arg;
+    uint64_t deadline_ns;
+    const void *key;
+    void *value;
+    alignas(16) char copy[];
+} with;
+
+/* In the new task. The block goes when its children are complete: they may look at the copy. */
+static int start_with(void *arg)
+{
+    const with *given = arg;
+    if (corio_defer(cr_free, arg) != 0) {
+        cr_free(arg);
+        return -ENOMEM;
+    }
+    if (given->deadline_ns != 0 && cr_now_ns() >= given->deadline_ns)
+        return -ETIMEDOUT;
+    int rc = given->deadline_ns != 0 ? corio_set_deadline(given->deadline_ns) : 0;
+    if (rc == 0 && given->key != NULL)
+        rc = corio_local_set(given->key, given->value);
+    return rc == 0 ? given->fn(given->arg) : rc;
+}
+
+int corio_go_with(const corio_go_options *options, corio_task_fn *fn, const void *arg)
+{
+    if (corio_self() == NULL)
+        return -EPERM;
+    if (options == NULL || options->size != sizeof *options || fn == NULL ||
+        options->copy_bytes > most_copy_bytes || (options->copy_bytes > 0 && arg == NULL))
         return -EINVAL;
-    return spawn(cr_worker_self(), group->scope.owner, &group->scope, name, fn, arg, bytes);
-}
-
-int corio_group_wait(corio_group *group)
-{
-    int rc = check_group(group);
-    return rc != 0 ? rc : cr_scope_wait(group->scope.owner, &group->scope);
-}
-
-int corio_group_close(corio_group *group)
-{
-    if (group == NULL)
-        return 0;
-    int rc = check_group(group);
+    with *given = cr_alloc(sizeof *given + options->copy_bytes);
+    if (given == NULL)
+        return -ENOMEM;
+    *given = (with){.fn = fn,
+                    .arg = (void *)(uintptr_t)arg,
+                    .deadline_ns = options->deadline_ns,
+                    .key = options->key,
+                    .value = options->value};
+    if (options->copy_bytes > 0)
+        given->arg = memcpy(given->copy, arg, options->copy_bytes);
+    int rc =
+        go(options->group, options->name != NULL ? options->name : "task", start_with, given, 0);
     if (rc != 0)
-        return rc;
-    corio_task *task = group->scope.owner;
-    rc = cr_scope_wait(task, &group->scope);
-    corio_group **at = &task->groups;
-    while (*at != group)
-        at = &(*at)->next;
-    *at = group->next;
-    cr_free(group);
+        cr_free(given);
     return rc;
 }

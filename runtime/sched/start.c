@@ -160,7 +160,8 @@ static void release(cr_sched *sched)
     cr_free(sched->starved);
     cr_stack_pool_fini(&sched->pool);
     pthread_mutex_destroy(&sched->sleep_lock);
-    pthread_mutex_destroy(&sched->failure_lock);
+    cr_cancel_fini(&sched->cancel);
+    cr_timers_fini(&sched->timers);
     pthread_mutex_destroy(&sched->starved_lock);
 }
 
@@ -186,7 +187,8 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
     sched->push_needs_fence =
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
     pthread_mutex_init(&sched->sleep_lock, NULL);
-    pthread_mutex_init(&sched->failure_lock, NULL);
+    cr_cancel_init(&sched->cancel);
+    cr_timers_init(&sched->timers);
     pthread_mutex_init(&sched->starved_lock, NULL);
     int rc = cr_stack_pool_init(&sched->pool, stack_bytes, max_stacks, workers);
     sched->pool.task_name = overflowing_task;

@@ -171,11 +171,17 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     if (park->reason != NULL)
         worker->stack->park = park;
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
+    if (CR_UNLIKELY(worker->trace != NULL))
+        cr_trace_park(worker->trace, park);
     cr_park *next = cr_next_resume(worker);
     if (CR_LIKELY(next != NULL))
         leave(worker, park, park_place(next));
     else
         suspend_for_any(worker, park);
+    if (park->reason != NULL)
+        park->stack->park = NULL;
+    if (CR_UNLIKELY(park->traced))
+        cr_trace_resume(cr_worker_self()->trace, park);
 }
 
 void cr_run_from_home(cr_worker *worker, const cr_item *item)
@@ -225,14 +231,26 @@ static void base_loop(cr_transfer transfer)
     }
 }
 
-void cr_make_runnable(cr_worker *worker, cr_park *park)
+void cr_make_runnable_leader(cr_worker *leader, cr_park *park)
 {
     cr_item item = {.fn = NULL, .park = park};
-    if (CR_LIKELY(cr_deque_push_owner(&worker->deque, &item))) {
-        cr_pushed(worker);
+    if (CR_LIKELY(cr_deque_push_owner(&leader->deque, &item)))
         return;
-    }
     /* No memory to grow: kept where thieves cannot see it, but run all the same. */
-    park->next = worker->overflow;
-    worker->overflow = park;
+    park->next = leader->overflow;
+    leader->overflow = park;
+}
+
+void cr_make_runnable(cr_worker *worker, cr_park *park)
+{
+    cr_make_runnable_leader(worker, park);
+    cr_pushed(worker);
+}
+
+void cr_give_up(cr_worker *leader, cr_park *park, int result)
+{
+    park->result = result;
+    park->stack->park = NULL; /* nobody gives it up again */
+    park->reason->give_up(leader, park);
+    cr_make_runnable_leader(leader, park);
 }

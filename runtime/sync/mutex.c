@@ -2,168 +2,168 @@
  *
  * mutex.c - a mutex with first-come hand-over.
  *
- *     word:  0                 free
- *            task              held, nobody waits
- *            task | waiting    held, the queue is not empty
+ *     word:  0                      free
+ *            identity << 1          held, nobody waits
+ *            identity << 1 | 1      held, the queue is not empty
  *
- * The word alone decides who holds it. The queue, and the change of the `waiting` bit, are under a
- * small spin lock that is held for a few instructions and never across a suspension. The bit is set
+ * The word alone decides who holds it. An identity is a number that a task gets when it first locks
+ * a mutex, and no other task gets: the address of a task that has ended may be another's by now.
+ * The queue, and the change of the `waiting` bit, are under the queue's lock. The bit is set
  * together with the first entry and cleared with the last, so an unlocker that sees it finds
  * somebody in the queue. Unlocking with waiters gives the mutex to the first one without freeing it
  * in between: nobody can walk in.
  *
  * Edges
- *   mutex.hold   unlock -> lock   what the last holder wrote is seen by the next: by the word, or, handed over, by the
- *                                 deque that the waiter's stack travels through (deque.item)
- *   mutex.queue  release -> acquire of the spin lock
+ *   mutex.hold   unlock -> lock   what the last holder wrote is seen by the next: by the word, or,
+ *                                 handed over, by the deque that the waiter's stack travels through
+ *                                 (deque.item)
  */
-#include "runtime/sched/sched.h"
+#include "runtime/sched/wait.h"
 
 #include <corio/mutex.h>
 #include <errno.h>
-#include <sched.h>
 
-enum { waiting_bit = 1, spins_before_yield = 100 };
+enum { waiting_bit = 1 };
 
-static void lock_queue(corio_mutex *mutex)
+static corio_mutex *mutex_of(const cr_park *park)
 {
-    /* [acquire mutex.queue] */
-    for (unsigned spins = 0; !cr_cas_32(&mutex->reserved_lock, 0, 1); spins++) {
-        if (spins < spins_before_yield)
-            cr_cpu_relax();
-        else
-            sched_yield();
-    }
+    return park->object;
 }
 
-static void unlock_queue(corio_mutex *mutex)
+/* Identities are given out to workers in blocks. */
+static uint64_t new_identity(cr_worker *worker)
 {
-    /* [release mutex.queue] */
-    cr_store_release_32(&mutex->reserved_lock, 0);
+    enum { block_bits = 20 };
+    static uint64_t blocks;
+    if ((worker->identities & ((1u << block_bits) - 1)) == 0)
+        worker->identities = (cr_add_64(&blocks, 1) << block_bits) + 1;
+    return worker->identities++;
 }
 
-static const corio_task *holder_of(const void *word)
+static uint64_t word_of(cr_worker *worker)
 {
-    return (const corio_task *)((uintptr_t)word & ~(uintptr_t)waiting_bit);
+    corio_task *task = worker->task;
+    if (CR_UNLIKELY(task->identity == 0))
+        task->identity = new_identity(worker);
+    return task->identity << 1;
 }
 
-static void *with_waiters(const void *task)
+/* For the report of a deadlock. */
+static const corio_task *holder(const cr_park *park, uint64_t *ret_identity)
 {
-    return (void *)((uintptr_t)task | waiting_bit);
+    const corio_mutex *mutex = mutex_of(park);
+    *ret_identity = mutex->reserved_word >> 1;
+    return mutex->reserved_holder;
 }
 
-static const corio_task *holder(const cr_park *park)
+/* The stack of the task has been left: it stays in the queue, or has the mutex if that has come
+ * free. */
+static bool enter(cr_wait *wait)
 {
-    return holder_of(((const corio_mutex *)park->object)->reserved_owner);
-}
-
-static void append_locked(corio_mutex *mutex, cr_park *park)
-{
-    park->next = NULL;
-    if (mutex->reserved_head == NULL)
-        mutex->reserved_head = park;
-    else
-        ((cr_park *)mutex->reserved_tail)->next = park;
-    mutex->reserved_tail = park;
-    cr_store_32(&mutex->reserved_waiting, mutex->reserved_waiting + 1);
-}
-
-/* The stack of the task has been left: put it into the queue, or let it have the mutex if it has
- * come free. */
-static void enqueue(cr_worker *worker, cr_park *park)
-{
-    corio_mutex *mutex = park->object;
-    bool got = false;
-    lock_queue(mutex);
+    corio_mutex *mutex = mutex_of(&wait->park);
     for (;;) {
-        void *word = cr_load_ptr(&mutex->reserved_owner);
+        uint64_t word = cr_load_64(&mutex->reserved_word);
         /* [acquire mutex.hold] if it is free */
-        got = word == NULL && cr_cas_ptr(&mutex->reserved_owner, NULL, park->task);
-        if (got || (word != NULL && cr_cas_ptr(&mutex->reserved_owner, word, with_waiters(word))))
-            break;
+        if (word == 0 && cr_cas_64(&mutex->reserved_word, 0, wait->park.task->identity << 1)) {
+            cr_store_ptr(&mutex->reserved_holder, wait->park.task);
+            return false;
+        }
+        if (word != 0 && cr_cas_64(&mutex->reserved_word, word, word | waiting_bit))
+            return true;
     }
-    if (!got)
-        append_locked(mutex, park);
-    unlock_queue(mutex);
-    if (got)
-        cr_make_runnable(worker, park);
 }
 
-/* At quiescence: out of the queue. */
-static void give_up(cr_park *park)
+static void give_up(cr_worker *leader, cr_park *park)
 {
-    corio_mutex *mutex = park->object;
-    cr_park *before = NULL;
-    for (cr_park *at = mutex->reserved_head; at != park; at = at->next)
-        before = at;
-    if (before == NULL)
-        mutex->reserved_head = park->next;
-    else
-        before->next = park->next;
-    if (mutex->reserved_tail == park)
-        mutex->reserved_tail = before;
-    mutex->reserved_waiting--;
-    if (mutex->reserved_head == NULL)
-        mutex->reserved_owner = (void *)(uintptr_t)holder_of(mutex->reserved_owner);
+    corio_mutex *mutex = mutex_of(park);
+    cr_wait_give_up(leader, park);
+    if (cr_waiters_first(&mutex->reserved_waiters) == NULL)
+        mutex->reserved_word &= ~(uint64_t)waiting_bit;
 }
 
 static const cr_park_reason locks = {
     .text = "waits in corio_mutex_lock", .holder = holder, .give_up = give_up};
 
-static int try_lock(corio_mutex *mutex, corio_task *task)
+static int try_lock(cr_worker *worker, corio_mutex *mutex)
 {
-    if (task == NULL)
+    if (CR_UNLIKELY(worker == NULL || worker->task == NULL))
         return -EPERM;
-    if (mutex == NULL)
+    if (CR_UNLIKELY(mutex == NULL))
         return -EINVAL;
+    uint64_t word = word_of(worker);
     /* [acquire mutex.hold] */
-    if (cr_cas_ptr(&mutex->reserved_owner, NULL, task))
+    if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, 0, word))) {
+        cr_store_ptr(&mutex->reserved_holder, worker->task);
         return 0;
-    return holder_of(cr_load_ptr(&mutex->reserved_owner)) == task ? -EDEADLK : -EBUSY;
+    }
+    return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
 }
 
 int corio_mutex_try_lock(corio_mutex *mutex)
 {
-    return try_lock(mutex, corio_self());
+    return try_lock(cr_worker_self(), mutex);
+}
+
+int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
+{
+    cr_worker *worker = cr_worker_self();
+    int rc = try_lock(worker, mutex);
+    if (rc != -EBUSY)
+        return rc;
+    cr_wait wait = {.park = {.reason = &locks, .object = mutex},
+                    .guard = &mutex->reserved_waiters,
+                    .queue = &mutex->reserved_waiters,
+                    .enter = enter};
+    return cr_wait_in(worker, &wait, deadline_ns);
 }
 
 int corio_mutex_lock(corio_mutex *mutex)
 {
-    cr_worker *worker = cr_worker_self();
-    int rc = try_lock(mutex, worker != NULL ? worker->task : NULL);
-    if (rc != -EBUSY)
-        return rc;
-    cr_park park = {.reason = &locks, .object = mutex, .after = enqueue};
-    cr_suspend(worker, &park);
-    return park.result;
+    return corio_mutex_lock_until(mutex, CR_NEVER);
+}
+
+static void hand_over(cr_worker *worker, corio_mutex *mutex)
+{
+    corio_waiters *queue = &mutex->reserved_waiters;
+    cr_waiters_lock(queue);
+    cr_wait *next = cr_waiters_first(queue);
+    cr_wait_remove_locked(next);
+    uint64_t word = next->park.task->identity << 1;
+    cr_store_ptr(&mutex->reserved_holder, next->park.task);
+    /* [release mutex.hold] */
+    cr_store_release_64(&mutex->reserved_word,
+                        cr_waiters_first(queue) != NULL ? word | waiting_bit : word);
+    cr_waiters_unlock(queue);
+    cr_make_runnable(worker, &next->park);
 }
 
 int corio_mutex_unlock(corio_mutex *mutex)
 {
     cr_worker *worker = cr_worker_self();
-    corio_task *task = worker != NULL ? worker->task : NULL;
-    if (task == NULL)
+    if (CR_UNLIKELY(worker == NULL || worker->task == NULL))
         return -EPERM;
+    if (CR_UNLIKELY(mutex == NULL))
+        return -EINVAL;
+    uint64_t word = worker->task->identity << 1;
+    if (CR_UNLIKELY(word == 0)) /* it has never locked any */
+        return -EPERM;
+    /* [release mutex.hold] */
+    if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, word, 0)))
+        return 0;
+    if ((cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) != word)
+        return -EPERM;
+    hand_over(worker, mutex);
+    return 0;
+}
+
+int corio_mutex_destroy(corio_mutex *mutex)
+{
     if (mutex == NULL)
         return -EINVAL;
-    /* [release mutex.hold] */
-    if (cr_cas_ptr(&mutex->reserved_owner, task, NULL))
-        return 0;
-    if (holder_of(cr_load_ptr(&mutex->reserved_owner)) != task)
-        return -EPERM;
-    lock_queue(mutex);
-    cr_park *next = mutex->reserved_head;
-    mutex->reserved_head = next->next;
-    cr_store_32(&mutex->reserved_waiting, mutex->reserved_waiting - 1);
-    /* [release mutex.hold] */
-    cr_store_release_ptr(&mutex->reserved_owner,
-                         next->next != NULL ? with_waiters(next->task) : next->task);
-    unlock_queue(mutex);
-    cr_make_runnable(worker, next);
-    return 0;
+    return cr_load_64(&mutex->reserved_word) == 0 ? 0 : -EBUSY;
 }
 
 uint32_t corio_mutex_wait_count(const corio_mutex *mutex)
 {
-    return mutex != NULL ? cr_load_32(&mutex->reserved_waiting) : 0;
+    return mutex != NULL ? cr_load_32(&mutex->reserved_waiters.reserved_count) : 0;
 }

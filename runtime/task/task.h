@@ -33,6 +33,7 @@
 
 #include "runtime/base/atomic.h"
 #include "runtime/base/context.h"
+#include "runtime/task/cancel.h"
 
 #include <corio/group.h>
 #include <corio/task.h>
@@ -51,24 +52,28 @@ typedef struct cr_scope {
     struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
     /* Under the failure lock; the waiter's once all children are complete. */
     struct cr_failure *failure;
+    cr_mark mark;    /* on children of this scope */
     uint32_t window; /* 0: none */
     /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
     uint32_t window_used;
+    uint32_t errors; /* failures of children; as `failure` */
+    bool keep_going; /* an error does not cancel the others */
 } cr_scope;
-
-struct corio_group {
-    cr_scope scope;
-    corio_group *next; /* of the same task, newest first */
-};
 
 struct corio_task {
     corio_task *parent; /* NULL: the root */
+    cr_scope *in;       /* the scope it was spawned into */
     uint64_t index;     /* number of this spawn among its parent's */
     const char *name;
     uint64_t spawns; /* children spawned so far, into any scope */
     cr_scope scope;
-    corio_group *groups;     /* open groups */
-    struct cr_failure *seen; /* the failure that the last wait returned */
+    struct cr_more *more; /* what few tasks have (more.h); NULL for most. Read by descendants. */
+    uint64_t identity;    /* who it is to a mutex; 0: it has not locked any */
+    uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
+    uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
+#if CR_TSAN
+    void *landing; /* jmp_buf */
+#endif
 };
 
 /* A closure or, with fn == NULL, a continuation: what deques hold. Eight words, so that a thief
@@ -91,10 +96,12 @@ _Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one ca
 /* Why a stack is parked: for the deadlock report, and for getting out of it. */
 typedef struct cr_park_reason {
     const char *text; /* "task NAME (PATH) ..." */
-    /* Who has what it waits for; that task may be complete. NULL: nobody in particular. */
-    const corio_task *(*holder)(const struct cr_park *park);
-    /* At quiescence, for -EDEADLK: takes it out of its queue. NULL: it cannot give up. */
-    void (*give_up)(struct cr_park *park);
+    /* Who has what it waits for; that task may be complete, and its address another's by now: so
+     * with its identity, 0 if it is alive for sure. NULL: nobody in particular. */
+    const corio_task *(*holder)(const struct cr_park *park, uint64_t *ret_identity);
+    /* At quiescence, for -EDEADLK, -ECANCELED or -ETIMEDOUT: takes it out of its queue. NULL: it
+     * cannot give up. */
+    void (*give_up)(struct cr_worker *leader, struct cr_park *park);
 } cr_park_reason;
 
 /* A stack at rest, and what is to happen to it. It lives in the frame that parked. */
@@ -109,6 +116,8 @@ typedef struct cr_park {
     void *object;                 /* scope, mutex, ... */
     struct cr_park *next;         /* in whatever list it is */
     int result;                   /* what the call that parked returns */
+    bool traced;                  /* its end is to be traced, too */
+    uint64_t batch;               /* if traced: the last one that its request travelled in */
 #if CR_TSAN
     void *fiber;
 #endif

@@ -80,7 +80,8 @@ static int program(void *arg)
     int first = 0;
     for (int i = 0; i < tasks && first == 0; i++)
         first = corio_go_copy(ask, &i, sizeof i);
-    int rc = corio_group_open(16, &group);
+    int rc = corio_group_open(
+        &(corio_group_options){.size = sizeof(corio_group_options), .window = 16}, &group);
     for (int i = 0; rc == 0 && i < 40; i++)
         rc = corio_group_go_copy(group, ask, &i, sizeof i);
     first = first != 0 ? first : rc;

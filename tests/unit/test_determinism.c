@@ -140,7 +140,9 @@ static int nested_groups(void *arg)
     uint64_t depth = arg != NULL ? *(uint64_t *)arg : 4;
     uint64_t value = depth;
     corio_group *wide, *narrow;
-    CHECK(corio_group_open(0, &wide) == 0 && corio_group_open(3, &narrow) == 0);
+    CHECK(corio_group_open(NULL, &wide) == 0 &&
+          corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 3},
+                           &narrow) == 0);
     for (uint64_t i = 0; depth > 0 && i < 4; i++) {
         uint64_t less = depth - 1;
         CHECK(corio_group_go_copy(wide, nested_groups, &less, sizeof less) == 0);
@@ -228,6 +230,60 @@ static int retries_in_a_window(void *arg)
     return corio_wait();
 }
 
+/* Fails here and there, at all depths: before I/O, behind it, from deep inside; some tasks handle
+ * what their children end with, and ask on. */
+static int failing_tree(void *arg)
+{
+    seed mine = arg != NULL ? *(seed *)arg : (seed){mix(program_seed), 7};
+    uint64_t choices = mix(mine.value);
+    for (int step = 0; step < 5; step++, choices >>= 8) {
+        int rc = 0;
+        switch (choices % 8) {
+        case 0:
+            rc = ask(plain, &mine.value);
+            break;
+        case 1:
+            rc = ask(flaky, &mine.value);
+            break;
+        case 2:
+            rc = corio_wait();
+            if (choices % 3 == 0) { /* it has been handled; and which one it was shows */
+                mine.value ^= (uint64_t)rc;
+                rc = ask(plain, &mine.value);
+            }
+            break;
+        case 3:
+            if (choices % 4 == 3 && mine.depth < 6)
+                corio_fail(-2000 - (int)(choices % 100), "step %d", step);
+            break;
+        default:
+            if (mine.depth > 0) {
+                seed child = {mix(mine.value + (uint64_t)step), mine.depth - 1};
+                rc = corio_go_copy(failing_tree, &child, sizeof child);
+            }
+        }
+        if (rc != 0 && mine.depth < 7)
+            return rc;
+        mine.value = burn(mine.value);
+    }
+    if (mine.depth == 7) {
+        for (int rc; (rc = corio_wait()) != 0;)
+            mine.value ^= (uint64_t)rc;
+        return ask(plain, &mine.value);
+    }
+    return choices % 16 == 3 ? -3000 - (int)(choices % 50) : 0;
+}
+
+static int failing_trees(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < 30; i++) {
+        seed root = {mix(i), 7};
+        CHECK(corio_go_copy(failing_tree, &root, sizeof root) == 0);
+    }
+    return corio_wait();
+}
+
 /* -- running and comparing -- */
 
 typedef struct text {
@@ -311,6 +367,7 @@ PROGRAM(recursive_tree)
 PROGRAM(nested_groups)
 PROGRAM(mixed_dispatchers)
 PROGRAM(retries_in_a_window)
+PROGRAM(failing_trees)
 
 static void random_trees_have_the_same_log_for_any_worker_count(void **state)
 {
@@ -359,6 +416,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nested_groups_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(mixed_dispatchers_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(retries_in_a_window_has_the_same_log_for_any_worker_count),
+        cmocka_unit_test(failing_trees_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(random_trees_have_the_same_log_for_any_worker_count),
         cmocka_unit_test(log_has_a_line_per_request),
     };

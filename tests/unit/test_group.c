@@ -21,7 +21,7 @@ static int two_groups(void *arg)
 {
     (void)arg;
     corio_group *a, *b;
-    CHECK(corio_group_open(0, &a) == 0 && corio_group_open(0, &b) == 0);
+    CHECK(corio_group_open(NULL, &a) == 0 && corio_group_open(NULL, &b) == 0);
     for (int i = 0; i < 500; i++) {
         CHECK(corio_group_go(a, count_up, &first) == 0);
         CHECK(corio_group_go(b, count_up, &second) == 0);
@@ -51,7 +51,7 @@ static int leave_open(void *arg)
     (void)arg;
     corio_group *group;
     for (int i = 0; i < 3; i++) {
-        CHECK(corio_group_open(0, &group) == 0);
+        CHECK(corio_group_open(NULL, &group) == 0);
         CHECK(corio_group_go(group, count_up, &first) == 0);
     }
     CHECK(corio_group_go(group, fail_with, (void *)(intptr_t)-ENOLINK) == 0);
@@ -84,8 +84,8 @@ static int lend_group(void *arg)
     (void)arg;
     corio_group *group;
     char byte = 0;
-    CHECK(corio_group_open(0, NULL) == -EINVAL);
-    CHECK(corio_group_open(0, &group) == 0);
+    CHECK(corio_group_open(NULL, NULL) == -EINVAL);
+    CHECK(corio_group_open(NULL, &group) == 0);
     CHECK(corio_group_go(NULL, count_up, &first) == -EINVAL);
     CHECK(corio_group_go_named(group, "x", NULL, NULL) == -EINVAL);
     CHECK(corio_group_go_copy(group, count_up, &byte, 100) == -EINVAL);
@@ -111,7 +111,8 @@ static int nested(void *arg)
     if (depth < 0)
         return 0;
     corio_group *group;
-    CHECK(corio_group_open(2, &group) == 0);
+    CHECK(corio_group_open(&(corio_group_options){.size = sizeof(corio_group_options), .window = 2},
+                           &group) == 0);
     for (int i = 0; i < 4; i++)
         CHECK(corio_group_go_copy(group, nested, &depth, sizeof depth) == 0);
     return corio_group_close(group);

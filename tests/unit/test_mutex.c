@@ -132,6 +132,76 @@ static int misuse(void *arg)
     return 0;
 }
 
+static int hold_for_good(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_lock(&mutex) == 0);
+    CHECK(corio_mutex_destroy(&mutex) == -EBUSY);
+    return 0;
+}
+
+/* A task that ended with the mutex: who is spawned next gets the same frame, but not the mutex. */
+static int lock_after_it(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_unlock(&mutex) == -EPERM);
+    CHECK(corio_mutex_try_lock(&mutex) == -EBUSY);
+    CHECK(corio_mutex_lock(&mutex) == -EDEADLK);
+    return 0;
+}
+
+static int holder_ends(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(hold_for_good, NULL) == 0 && corio_wait() == 0);
+    CHECK(corio_go(lock_after_it, NULL) == 0);
+    return corio_wait();
+}
+
+static void address_of_an_ended_holder_is_not_the_holder(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        assert_int_equal(corio_run(runtime, holder_ends, NULL), 0);
+        assert_non_null(strstr(corio_runtime_report(runtime), "held by a task that is complete"));
+        assert_int_equal(corio_mutex_destroy(&mutex), -EBUSY);
+        mutex = (corio_mutex)CORIO_MUTEX_INIT;
+        assert_int_equal(corio_mutex_destroy(&mutex), 0);
+        assert_int_equal(corio_mutex_destroy(NULL), -EINVAL);
+    }
+}
+
+static int time_out_in_lock(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_lock_until(&mutex, 1) == -ETIMEDOUT); /* long past */
+    CHECK(corio_mutex_lock_until(&mutex, corio_now_ns() + 2000000) == -ETIMEDOUT);
+    CHECK(corio_mutex_lock_until(&mutex, corio_now_ns() + 1000000000000) == 0);
+    return corio_mutex_unlock(&mutex);
+}
+
+static int hold_meanwhile(void *arg)
+{
+    (void)arg;
+    CHECK(corio_mutex_lock_until(&mutex, 1) == 0); /* it is free: no need to wait */
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go(time_out_in_lock, NULL) == 0);
+    CHECK(corio_sleep(10000000) == 0);
+    CHECK(corio_mutex_unlock(&mutex) == 0);
+    CHECK(corio_wait() == 0);
+    return corio_mutex_wait_count(&mutex) == 0 ? 0 : -EBADMSG;
+}
+
+static void waiting_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        assert_int_equal(corio_run(runtime, hold_meanwhile, NULL), 0);
+    }
+}
+
 static void misuse_is_a_named_error(void **state)
 {
     (void)state;
@@ -146,6 +216,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_one_task_is_inside),
         cmocka_unit_test(waiters_are_served_in_order),
+        cmocka_unit_test(address_of_an_ended_holder_is_not_the_holder),
+        cmocka_unit_test(waiting_ends_at_the_deadline),
         cmocka_unit_test(misuse_is_a_named_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,7 +147,7 @@ static void outside_of_tasks_calls_are_refused(void **state)
     assert_int_equal(corio_go_copy(count_up, &started, 4), -EPERM);
     assert_int_equal(corio_wait(), -EPERM);
     assert_int_equal(corio_set_window(1), -EPERM);
-    assert_int_equal(corio_group_open(0, &group), -EPERM);
+    assert_int_equal(corio_group_open(NULL, &group), -EPERM);
     assert_int_equal(corio_io(NULL, NULL, NULL), -EPERM);
     assert_int_equal(corio_io_all(NULL, 0), -EPERM);
     assert_int_equal(corio_mutex_lock(&mutex), -EPERM);

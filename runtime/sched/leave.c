@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * leave.c - corio_fail: out of a task from any depth; and cleanups.
+ *
+ *     corio_fail -> _Unwind_RaiseException -> the user's frames, one by one -> the landing frame
+ *                                                                              (cr_task_call,
+ *                                                                               cr_land)
+ *
+ * The landing frame is found by its personality routine, and goes on behind its call of the user's
+ * function, as if that had returned the code: the unwinder restores the callee-saved registers, and
+ * the personality sets the register of the return value. So a landing costs nothing until it is
+ * used. (The Itanium C++ ABI's exception handling, level I; pthread_exit leaves threads alike.)
+ *
+ * ThreadSanitizer keeps a shadow of the call stack that would not be unwound: there, setjmp.
+ */
+#include "runtime/sched/leave.h"
+
+#include "runtime/base/alloc.h"
+
+#include <corio/fail.h>
+#include <errno.h>
+
+#if CR_TSAN
+#include <setjmp.h>
+#endif
+
+/* "CORIOC\0\0": whose exception it is. */
+static const uint64_t exception_class = 0x434f52494f430000u;
+
+_Unwind_Reason_Code cr_landing_personality(int version, _Unwind_Action actions, uint64_t class,
+                                           struct _Unwind_Exception *exception,
+                                           struct _Unwind_Context *context)
+{
+    if (version != 1 || class != exception_class)
+        return _URC_CONTINUE_UNWIND;
+    if (actions & _UA_SEARCH_PHASE)
+        return _URC_HANDLER_FOUND;
+    const cr_raised *raised = (const cr_raised *)exception;
+    _Unwind_SetGR(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)(int64_t)raised->code);
+    return _URC_INSTALL_CONTEXT;
+}
+
+#if CR_TSAN
+__attribute__((noinline)) int cr_land(corio_task *task, corio_task_fn *fn, void *arg)
+{
+    jmp_buf here;
+    void *volatile outer = task->landing;
+    task->landing = &here;
+    int rc = _setjmp(here);
+    if (rc == 0)
+        rc = fn(arg);
+    else
+        rc = task->more->leaving->raised.code;
+    task->landing = outer;
+    return rc;
+}
+#else
+__attribute__((noinline)) int cr_land(corio_task *task, corio_task_fn *fn, void *arg)
+{
+    (void)task;
+    return cr_land_here(fn, arg);
+}
+#endif
+
+_Noreturn void cr_leave_again(corio_task *task)
+{
+    cr_raised *raised = &task->more->leaving->raised;
+#if CR_TSAN
+    (void)raised;
+    _longjmp(*(jmp_buf *)task->landing, 1);
+#else
+    raised->exception = (struct _Unwind_Exception){.exception_class = exception_class};
+    (void)_Unwind_RaiseException(&raised->exception);
+    cr_panic("corio_fail cannot leave a task through code without unwind tables");
+#endif
+}
+
+/* NULL: no memory. */
+static cr_failure *leaving_of(corio_task *task, int code, const char *format, va_list args)
+{
+    cr_more *more = cr_more_of(task);
+    if (more == NULL)
+        return NULL;
+    cr_failure *failure = cr_failure_create(task, code, format, args);
+    if (!cr_failure_is_own(failure))
+        return NULL;
+    cr_failure_trace(failure);
+    cr_failure_destroy(more->leaving);
+    cr_failure_because(failure, more->seen);
+    more->seen = NULL;
+    more->leaving = failure;
+    return failure;
+}
+
+void corio_fail(int code, const char *format, ...)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        cr_panic("corio_fail was called outside of a task");
+    va_list args;
+    va_start(args, format);
+    cr_failure *failure = leaving_of(task, code < 0 ? code : -EINVAL, format, args);
+    va_end(args);
+    if (failure == NULL)
+        cr_panic("corio_fail: no memory to fail with");
+    failure->raised.code = failure->error.code;
+    cr_leave_again(task);
+}
+
+/* -- Cleanups -- */
+
+int corio_defer(void (*fn)(void *arg), void *arg)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    if (fn == NULL)
+        return -EINVAL;
+    cr_more *more = cr_more_of(task);
+    cr_deferred *deferred = more != NULL ? cr_alloc(sizeof *deferred) : NULL;
+    if (deferred == NULL)
+        return -ENOMEM;
+    *deferred = (cr_deferred){more->deferred, fn, arg};
+    more->deferred = deferred;
+    return 0;
+}
+
+static int call_deferred(void *arg)
+{
+    const cr_deferred *deferred = arg;
+    deferred->fn(deferred->arg);
+    return 0;
+}
+
+int cr_run_deferred(corio_task *task)
+{
+    cr_more *more = task->more;
+    int first = 0;
+    cr_failure *leaving = more->leaving;
+    more->leaving = NULL;
+    cr_store_32(&task->shielded, 1);
+    while (more->deferred != NULL) {
+        cr_deferred deferred = *more->deferred;
+        cr_free(more->deferred);
+        more->deferred = deferred.next;
+        int rc = cr_land(task, call_deferred, &deferred);
+        cr_worker_self()->task = task;
+        if (rc == 0)
+            continue;
+        if (first == 0 && leaving == NULL) {
+            first = rc;
+            leaving = more->leaving;
+        } else {
+            cr_failure_destroy(more->leaving);
+        }
+        more->leaving = NULL;
+    }
+    cr_store_32(&task->shielded, 0);
+    more->leaving = leaving;
+    return first;
+}

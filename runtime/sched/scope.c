@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scope.c - waiting for the children of a scope; groups; cancelling them.
+ *
+ * A wait takes closures of its own scope back from the deque and calls them on the waiter's stack
+ * (the waiter is blocked on them anyway); only when something else lies on top, or the stack runs
+ * low, or the rest was stolen, does it park. Closures of other scopes are never called there: they
+ * could wait for what the waiter holds.
+ *
+ * The waiter of a scope that was marked in the present step goes on when the step ends (cancel.h),
+ * even if all children are complete before.
+ */
+#include "runtime/sched/sched.h"
+
+#include "runtime/base/alloc.h"
+#include "runtime/base/clock.h"
+
+#include <corio/time.h>
+#include <errno.h>
+#include <string.h>
+
+/* -- Waiting -- */
+
+/* The newest item of the worker is a closure of this scope, and there is stack for it. */
+static bool may_inline(const cr_worker *worker, const cr_scope *scope)
+{
+    const cr_item *top = cr_deque_peek_owner(&worker->deque);
+    return top != NULL && top->scope == scope && top->fn != NULL &&
+           (char *)__builtin_frame_address(0) > worker->inline_limit;
+}
+
+static const cr_park_reason waits = {.text = "waits for its children"};
+
+/* A mark set in this step lies on the scope. Read by the waiter when the children are complete, or
+ * by the last of them: both see what all children did. */
+static bool must_settle(const cr_worker *worker, const cr_scope *scope)
+{
+    /* [acquire cancel.mark] */
+    return CR_UNLIKELY(cr_load_acquire_64(&scope->mark.word) != CR_MARK_NONE) &&
+           scope->mark.step == cr_load_64(&worker->sched->cancel.step);
+}
+
+static void settle_later(cr_worker *worker, cr_park *waiter)
+{
+    waiter->next = worker->settling;
+    worker->settling = waiter;
+}
+
+static void wake_waiter(cr_worker *worker, const cr_scope *scope, cr_park *waiter)
+{
+    if (must_settle(worker, scope))
+        settle_later(worker, waiter);
+    else
+        cr_make_runnable(worker, waiter);
+}
+
+void cr_task_arrive(cr_worker *worker, cr_scope *scope)
+{
+    cr_park *waiter = cr_scope_arrive(scope);
+    if (waiter != NULL)
+        wake_waiter(worker, scope, waiter);
+}
+
+static void sleep_on_scope(cr_worker *worker, cr_park *park)
+{
+    cr_scope *scope = park->object;
+    if (!cr_scope_sleep(scope, park))
+        wake_waiter(worker, scope, park);
+}
+
+void cr_scope_join(corio_task *task, cr_scope *scope)
+{
+    cr_worker *worker = cr_worker_self();
+    while (may_inline(worker, scope)) {
+        const cr_item *taken = cr_deque_take_owner(&worker->deque);
+        if (taken == NULL) /* stolen meanwhile */
+            break;
+        cr_item child = *taken;
+        cr_task_call(worker, &child);
+        worker = cr_worker_self();
+        worker->task = task;
+        scope->joined++;
+        if (CR_UNLIKELY(worker->trace != NULL))
+            cr_trace_run(worker->trace, task);
+    }
+    if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
+        cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
+        cr_suspend(worker, &park);
+    }
+    cr_scope_reset(scope);
+    cr_mark_clear(&cr_worker_self()->sched->cancel, &scope->mark);
+}
+
+cr_failure *cr_scope_take_failure(cr_scope *scope)
+{
+    cr_failure *failure = scope->failure; /* all children are complete: the waiter's alone */
+    if (CR_LIKELY(failure == NULL))
+        return NULL;
+    if (cr_failure_is_own(failure))
+        failure->error.others = scope->errors - 1;
+    scope->failure = NULL;
+    scope->errors = 0;
+    return failure;
+}
+
+/* Children that were cancelled from above have no error of their own. */
+static int cancelled_from_above(corio_task *task)
+{
+    cr_cancel *cancel = &cr_worker_self()->sched->cancel;
+    return cr_task_cancelled(cancel, task) != CR_NOT_CANCELLED ? -ECANCELED : 0;
+}
+
+int cr_scope_wait(corio_task *task, cr_scope *scope)
+{
+    if (scope->spawned == 0 && cr_load_64(&scope->mark.word) == CR_MARK_NONE)
+        return 0;
+    cr_scope_join(task, scope);
+    const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
+    cr_failure *failure = cr_scope_take_failure(scope);
+    if (CR_LIKELY(failure == NULL))
+        return cr_cancel_any(cancel) ? cancelled_from_above(task) : 0;
+    int code = failure->error.code;
+    cr_task_saw(task, failure);
+    return code;
+}
+
+/* A deadline of a wait: in its frame. */
+typedef struct scope_timer {
+    cr_timer timer;
+    cr_scope *scope;
+} scope_timer;
+
+static void scope_times_out(void *context, cr_timer *timer)
+{
+    cr_worker *leader = context;
+    cr_scope *scope = ((scope_timer *)timer)->scope;
+    cr_scope_cancel(&leader->sched->cancel, scope,
+                    cr_failure_plain(scope->owner, -ETIMEDOUT, "the deadline has passed"));
+}
+
+static int scope_wait_until(corio_task *task, cr_scope *scope, uint64_t deadline_ns)
+{
+    if (deadline_ns == CR_NEVER)
+        return cr_scope_wait(task, scope);
+    cr_timers *timers = &cr_worker_self()->sched->timers;
+    scope_timer limit = {.timer.fire = scope_times_out, .scope = scope};
+    int rc = cr_timers_arm(timers, &limit.timer, deadline_ns);
+    if (rc != 0)
+        return rc;
+    rc = cr_scope_wait(task, scope);
+    cr_timers_disarm(timers, &limit.timer);
+    return rc;
+}
+
+int corio_wait_until(uint64_t deadline_ns)
+{
+    corio_task *task = corio_self();
+    return task != NULL ? scope_wait_until(task, &task->scope, deadline_ns) : -EPERM;
+}
+
+int corio_wait(void)
+{
+    return corio_wait_until(CR_NEVER);
+}
+
+int corio_set_window(uint32_t children)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    task->scope.window = children;
+    return 0;
+}
+
+int corio_set_keep_going(bool on)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    cr_cancel *cancel = &cr_worker_self()->sched->cancel;
+    pthread_mutex_lock(&cancel->lock); /* read there when a child fails */
+    task->scope.keep_going = on;
+    pthread_mutex_unlock(&cancel->lock);
+    return 0;
+}
+
+const corio_error *corio_task_error(void)
+{
+    corio_task *task = corio_self();
+    const cr_failure *seen = task != NULL ? cr_task_seen(task) : NULL;
+    return seen != NULL ? &seen->error : NULL;
+}
+
+/* -- Groups -- */
+
+/* The deadline of a group is armed from open to close. */
+typedef struct timed_group {
+    corio_group group;
+    scope_timer limit;
+} timed_group;
+
+int corio_group_open(const corio_group_options *options, corio_group **ret_group)
+{
+    static const corio_group_options defaults = {.size = sizeof defaults};
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    if (options == NULL)
+        options = &defaults;
+    if (ret_group == NULL || options->size != sizeof *options)
+        return -EINVAL;
+    cr_more *more = cr_more_of(task);
+    timed_group *timed = more != NULL ? cr_alloc_zeroed(sizeof *timed) : NULL;
+    if (timed == NULL)
+        return -ENOMEM;
+    corio_group *group = &timed->group;
+    cr_scope_init(&group->scope, task, options->window);
+    group->scope.keep_going = options->keep_going;
+    timed->limit = (scope_timer){.timer.fire = scope_times_out, .scope = &group->scope};
+    if (options->deadline_ns != 0 &&
+        cr_timers_arm(&cr_worker_self()->sched->timers, &timed->limit.timer,
+                      options->deadline_ns) != 0) {
+        cr_free(timed);
+        return -ENOMEM;
+    }
+    group->next = more->groups;
+    more->groups = group;
+    *ret_group = group;
+    return 0;
+}
+
+/* 0 if the calling task may use the group. */
+static int check_group(const corio_group *group)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    if (group == NULL)
+        return -EINVAL;
+    return group->scope.owner == task ? 0 : -EPERM;
+}
+
+int corio_group_wait_until(corio_group *group, uint64_t deadline_ns)
+{
+    int rc = check_group(group);
+    return rc != 0 ? rc : scope_wait_until(group->scope.owner, &group->scope, deadline_ns);
+}
+
+int corio_group_wait(corio_group *group)
+{
+    return corio_group_wait_until(group, CR_NEVER);
+}
+
+int corio_group_close(corio_group *group)
+{
+    if (group == NULL)
+        return 0;
+    int rc = check_group(group);
+    if (rc != 0)
+        return rc;
+    corio_task *task = group->scope.owner;
+    rc = cr_scope_wait(task, &group->scope);
+    corio_group **at = &task->more->groups;
+    while (*at != group)
+        at = &(*at)->next;
+    *at = group->next;
+    cr_timers_disarm(&cr_worker_self()->sched->timers, &((timed_group *)group)->limit.timer);
+    cr_free(group);
+    return rc;
+}
+
+/* -- Cancelling -- */
+
+static int cancel_scope(cr_scope *scope, int code)
+{
+    cr_cancel *cancel = &cr_worker_self()->sched->cancel;
+    cr_scope_cancel(cancel, scope, cr_failure_plain(corio_self(), code, "cancelled"));
+    return 0;
+}
+
+int corio_cancel_children(int code)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    return code < 0 ? cancel_scope(&task->scope, code) : -EINVAL;
+}
+
+int corio_group_cancel(corio_group *group, int code)
+{
+    if (corio_self() == NULL)
+        return -EPERM;
+    return group != NULL && code < 0 ? cancel_scope(&group->scope, code) : -EINVAL;
+}
+
+int corio_shield(bool on)
+{
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    int before = cr_load_32(&task->shielded) != 0;
+    cr_store_32(&task->shielded, on);
+    if (before && !on)
+        cr_cancel_forget(&worker->sched->cancel);
+    return before;
+}
+
+int corio_cancelled(void)
+{
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    uint64_t deadline = cr_task_deadline(task);
+    if (deadline != CR_NEVER && cr_now_ns() >= deadline)
+        return -ETIMEDOUT;
+    bool cancelled = cr_task_cancelled(&worker->sched->cancel, task) != CR_NOT_CANCELLED;
+    return cancelled ? -ECANCELED : 0;
+}
+
+/* -- Deadlines -- */
+
+static void task_times_out(void *context, cr_timer *timer)
+{
+    cr_worker *leader = context;
+    cr_more *more = (cr_more *)((char *)timer - offsetof(cr_more, timer));
+    cr_cancel *cancel = &leader->sched->cancel;
+    pthread_mutex_lock(&cancel->lock);
+    cr_mark_set_locked(cancel, &more->mark, NULL, CR_MARK_ALL);
+    pthread_mutex_unlock(&cancel->lock);
+}
+
+int corio_set_deadline(uint64_t deadline_ns)
+{
+    corio_task *task = corio_self();
+    if (task == NULL)
+        return -EPERM;
+    cr_timers *timers = &cr_worker_self()->sched->timers;
+    cr_more *more = cr_more_of(task);
+    if (more == NULL)
+        return -ENOMEM;
+    if (more->deadline_ns != 0)
+        cr_timers_disarm(timers, &more->timer);
+    more->timer.fire = task_times_out;
+    int rc = deadline_ns != 0 ? cr_timers_arm(timers, &more->timer, deadline_ns) : 0;
+    cr_store_64(&more->deadline_ns, rc == 0 ? deadline_ns : 0);
+    return rc;
+}
+
+uint64_t corio_deadline(void)
+{
+    return cr_task_deadline(corio_self());
+}
+
+uint64_t corio_now_ns(void)
+{
+    return cr_now_ns();
+}

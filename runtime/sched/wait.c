@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/sched/wait.h"
+
+#include <errno.h>
+
+static void append_locked(cr_wait *wait)
+{
+    corio_waiters *queue = wait->queue;
+    wait->before = queue->reserved_tail;
+    wait->behind = NULL;
+    if (wait->before == NULL)
+        queue->reserved_head = wait;
+    else
+        wait->before->behind = wait;
+    queue->reserved_tail = wait;
+    cr_store_32(&queue->reserved_count, queue->reserved_count + 1);
+}
+
+void cr_wait_remove_locked(cr_wait *wait)
+{
+    corio_waiters *queue = wait->queue;
+    if (wait->before == NULL)
+        queue->reserved_head = wait->behind;
+    else
+        wait->before->behind = wait->behind;
+    if (wait->behind == NULL)
+        queue->reserved_tail = wait->before;
+    else
+        wait->behind->before = wait->before;
+    cr_store_32(&queue->reserved_count, queue->reserved_count - 1);
+}
+
+/* The stack of the task has been left. Once queued, and unlocked, it may be running already. */
+static void enqueue(cr_worker *worker, cr_park *park)
+{
+    cr_wait *wait = cr_wait_of(park);
+    corio_waiters *guard = wait->guard;
+    cr_waiters_lock(guard);
+    bool stays = wait->enter == NULL || wait->enter(wait);
+    if (stays)
+        append_locked(wait);
+    cr_waiters_unlock(guard);
+    if (!stays)
+        cr_make_runnable(worker, park);
+}
+
+void cr_wait_give_up(cr_worker *leader, cr_park *park)
+{
+    (void)leader;
+    cr_wait_remove_locked(cr_wait_of(park)); /* at quiescence nobody else has the lock */
+}
+
+static void time_out(void *context, cr_timer *timer)
+{
+    cr_wait *wait = (cr_wait *)((char *)timer - offsetof(cr_wait, timer));
+    if (wait->park.stack->park != NULL) /* not given up already, at this very boundary */
+        cr_give_up(context, &wait->park, -ETIMEDOUT);
+}
+
+int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
+{
+    int rc = cr_check_cancelled(worker);
+    if (rc != 0)
+        return rc;
+    cr_sched *sched = worker->sched;
+    if (deadline_ns != CR_NEVER) {
+        wait->timer.fire = time_out;
+        rc = cr_timers_arm(&sched->timers, &wait->timer, deadline_ns);
+        if (rc != 0)
+            return rc;
+    }
+    wait->park.after = enqueue;
+    cr_suspend(worker, &wait->park);
+    if (deadline_ns != CR_NEVER)
+        cr_timers_disarm(&sched->timers, &wait->timer);
+    return wait->park.result;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wait.h - suspending in a queue: what mutexes, wait groups and the like are made of.
+ *
+ *     task: cr_wait_in -> the stack is left -> enter() under the lock --> queued
+ *                                                                            \-> goes on at once
+ *     who ends the wait: takes it out under the lock, makes it runnable
+ *     the leader, at quiescence: gives it up (deadline, cancelled, deadlock)
+ *
+ * The lock is a spin lock, held for a few instructions and never across a suspension. What the
+ * waiter waits for is looked at once more in enter(), under the lock: whoever changes it holds the
+ * lock too, so no wake-up is lost. Giving up happens at quiescence only, so it never races with a
+ * wake-up.
+ *
+ * Edges
+ *   wait.queue   release -> acquire of the spin lock
+ */
+#ifndef CR_SCHED_WAIT_H
+#define CR_SCHED_WAIT_H
+
+#include "runtime/base/clock.h"
+#include "runtime/sched/sched.h"
+
+#include <sched.h>
+
+typedef struct cr_wait cr_wait;
+
+/* Lives in the frame of the call that waits. */
+struct cr_wait {
+    cr_park park;         /* reason, object: set by the caller */
+    corio_waiters *guard; /* whose lock guards the queue: outlives the wait */
+    corio_waiters *queue; /* often the same; enter() may choose it */
+    cr_wait *before;
+    cr_wait *behind;
+    /* Under the lock: false: there is nothing to wait for any more. NULL: stays. */
+    bool (*enter)(cr_wait *wait);
+    cr_timer timer;
+};
+
+/* Suspends the calling task in the queue, until somebody takes it out and makes it runnable, or
+ * the clock reaches deadline_ns (CR_NEVER: no limit). Returns park.result: 0, -ECANCELED,
+ * -ETIMEDOUT, -EDEADLK; or -ECANCELED, -ENOMEM at once. */
+int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns);
+
+/* give_up of all reasons that have nothing else to put right. */
+void cr_wait_give_up(cr_worker *leader, cr_park *park);
+
+void cr_wait_remove_locked(cr_wait *wait);
+
+static inline cr_wait *cr_wait_of(cr_park *park)
+{
+    return (cr_wait *)((char *)park - offsetof(cr_wait, park));
+}
+
+static inline cr_wait *cr_waiters_first(const corio_waiters *queue)
+{
+    return (cr_wait *)queue->reserved_head;
+}
+
+static inline void cr_waiters_lock(corio_waiters *queue)
+{
+    enum { spins_before_yield = 100 };
+    /* [acquire wait.queue] */
+    for (unsigned spins = 0; !cr_cas_32(&queue->reserved_lock, 0, 1); spins++) {
+        if (spins < spins_before_yield)
+            cr_cpu_relax();
+        else
+            sched_yield();
+    }
+}
+
+static inline void cr_waiters_unlock(corio_waiters *queue)
+{
+    /* [release wait.queue] */
+    cr_store_release_32(&queue->reserved_lock, 0);
+}
+
+#endif
