@@ -10,6 +10,7 @@
 #define MODEL_IO_WORLD_H
 
 #include "runtime/base/event.c"
+#include "runtime/base/timer.c"
 #include "runtime/io/batch.c"
 #include "runtime/io/collect.c"
 #include "runtime/io/dispatcher.c"
@@ -17,6 +18,8 @@
 #include "runtime/io/reply.c"
 #include "runtime/io/request.c"
 #include "runtime/io/threads.c"
+#include "runtime/io/withdraw.c"
+#include "runtime/task/cancel.c"
 #include "runtime/task/path.c"
 #include "tests/model/model.h"
 
@@ -48,11 +51,36 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     model_fail("nobody suspends here");
 }
 
-void cr_make_runnable(cr_worker *worker, cr_park *park)
+void cr_make_runnable_leader(cr_worker *leader, cr_park *park)
 {
-    (void)worker;
+    (void)leader;
     (void)park;
     model_fail("there is memory for all");
+}
+
+uint64_t cr_task_deadline(const corio_task *task)
+{
+    (void)task;
+    return CR_NEVER;
+}
+
+void cr_trace_complete(cr_trace *trace, const char *dispatcher, uint64_t batch, size_t requests)
+{
+    (void)trace;
+    (void)dispatcher;
+    (void)batch;
+    (void)requests;
+}
+
+void cr_trace_dispatch(cr_trace_buffer *buffer, const char *dispatcher, uint64_t batch,
+                       size_t requests, uint64_t from_ns, uint64_t to_ns)
+{
+    (void)buffer;
+    (void)dispatcher;
+    (void)batch;
+    (void)requests;
+    (void)from_ns;
+    (void)to_ns;
 }
 
 void cr_log_batch(cr_io *io, const corio_batch *batch)
@@ -154,7 +182,7 @@ static void wait_for_some(void)
     cr_io *io = world.io;
     uint32_t seen = cr_event_value(&io->replied);
     if (cr_load_ptr((void *const *)&io->replies) == NULL)
-        cr_event_wait(&io->replied, seen, cr_io_next_timer(io));
+        cr_event_wait(&io->replied, seen, CR_NEVER);
     cr_io_take_replies(io, &world.leader);
 }
 

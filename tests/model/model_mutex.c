@@ -6,11 +6,13 @@
  * Each thread is a worker with one task. A task that suspends waits here for being made runnable,
  * which orders as a deque would.
  */
+#include "runtime/sched/wait.c"
 #include "runtime/sync/mutex.c"
 #include "tests/model/model.h"
 
 static struct {
     corio_mutex mutex;
+    cr_sched sched;
     cr_worker workers[MODEL_THREADS];
     corio_task tasks[MODEL_THREADS];
     uint64_t count; /* under the mutex */
@@ -19,11 +21,6 @@ static struct {
 cr_worker *cr_worker_self(void)
 {
     return &world.workers[model_self()];
-}
-
-corio_task *corio_self(void)
-{
-    return cr_worker_self()->task;
 }
 
 void cr_suspend(cr_worker *worker, cr_park *park)
@@ -39,11 +36,40 @@ void cr_make_runnable(cr_worker *worker, cr_park *park)
     model_publish(park);
 }
 
+/* Nobody is cancelled, has a deadline, or gives up. */
+cr_cancelled cr_task_cancelled_slow(const cr_cancel *cancel, corio_task *task)
+{
+    (void)cancel;
+    (void)task;
+    return CR_NOT_CANCELLED;
+}
+
+int cr_timers_arm(cr_timers *timers, cr_timer *timer, uint64_t due_ns)
+{
+    (void)timers;
+    (void)timer;
+    (void)due_ns;
+    return -ENOMEM;
+}
+
+void cr_timers_disarm(cr_timers *timers, cr_timer *timer)
+{
+    (void)timers;
+    (void)timer;
+}
+
+void cr_give_up(cr_worker *leader, cr_park *park, int result)
+{
+    (void)leader;
+    (void)park;
+    (void)result;
+}
+
 static void begin(void)
 {
     memset(&world, 0, sizeof world);
     for (unsigned i = 0; i < MODEL_THREADS; i++)
-        world.workers[i].task = &world.tasks[i];
+        world.workers[i] = (cr_worker){.task = &world.tasks[i], .sched = &world.sched};
     model_name(&world.mutex, sizeof world.mutex, "mutex");
     model_name(&world.count, sizeof world.count, "count");
 }
@@ -79,7 +105,8 @@ static void try_once(void)
 static void is_free(void)
 {
     MODEL_CHECK(corio_mutex_wait_count(&world.mutex) == 0);
-    MODEL_CHECK(world.mutex.reserved_owner == NULL && world.mutex.reserved_head == NULL);
+    MODEL_CHECK(corio_mutex_destroy(&world.mutex) == 0);
+    MODEL_CHECK(world.mutex.reserved_waiters.reserved_head == NULL);
 }
 
 static void two_held(void)
