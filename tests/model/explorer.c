@@ -22,9 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { stack_bytes = 64 << 10, enough_steps = 4000, most_steps = 40000 };
+enum { enough_steps = 4000, most_steps = 40000 };
 
 struct explorer explorer;
 
@@ -170,6 +169,15 @@ void model_await(bool (*ready)(void), const char *what)
     explorer_block(ready, what, NULL);
 }
 
+bool model_ended(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (explorer.threads[i].state != DONE)
+            return false;
+    }
+    return true;
+}
+
 unsigned model_choose(unsigned count)
 {
     return strategy_choose(count);
@@ -218,23 +226,13 @@ static void thread_main(cr_transfer transfer)
     abort();
 }
 
-static char *create_stack(void)
-{
-    char *stack =
-        mmap(NULL, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack == MAP_FAILED)
-        abort();
-    return stack;
-}
-
 static model_thread *add_thread(void (*run)(void), void *(*start)(void *), void *arg)
 {
     if (explorer.thread_count == MODEL_THREADS)
         model_fail("too many threads for the explorer");
     model_thread *thread = &explorer.threads[explorer.thread_count++];
-    if (thread->stack == NULL)
-        thread->stack = create_stack();
-    thread->context = cr_context_make(thread->stack + stack_bytes, stack_bytes, thread_main);
+    char *stack = memory_stack(explorer.thread_count - 1);
+    thread->context = cr_context_make(stack + STACK_BYTES, STACK_BYTES, thread_main);
     thread->run = run;
     thread->start = start;
     thread->arg = arg;

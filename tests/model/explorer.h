@@ -25,7 +25,6 @@ typedef enum thread_state { READY, STALLED, BLOCKED, DONE } thread_state;
 
 typedef struct model_thread {
     cr_context context;
-    char *stack;
     void (*run)(void);
     void *(*start)(void *); /* instead of run */
     void *arg;
@@ -96,9 +95,14 @@ void memory_freed(const void *at, size_t bytes);
 const view *memory_publish(const view *before);
 void memory_receive(const view *published);
 
-/* The heap: what is watched besides the program's variables. */
-enum { HEAP_BYTES = 1 << 20 };
+/* What is watched besides the program's variables: a heap, and the threads' stacks behind it. */
+enum { HEAP_BYTES = 1 << 20, STACK_BYTES = 64 << 10 };
 extern char *heap;
+
+static inline char *memory_stack(unsigned thread)
+{
+    return heap + HEAP_BYTES + (size_t)thread * STACK_BYTES;
+}
 
 /* -- system.c, heap.c -- */
 

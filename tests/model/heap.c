@@ -22,7 +22,7 @@ static struct {
 static struct {
     uint64_t *payload;
     uint8_t made[MODEL_ITEMS], taken[MODEL_ITEMS];
-    unsigned taken_count;
+    unsigned made_count, taken_count;
     unsigned inside;
 } ledger;
 
@@ -111,6 +111,7 @@ void model_make(unsigned item)
 {
     if (item >= MODEL_ITEMS || ledger.made[item]++ != 0)
         model_fail("item %u is made twice", item);
+    ledger.made_count++;
     memory_plain(&ledger.payload[item], sizeof *ledger.payload, true);
     ledger.payload[item] = item;
 }
@@ -125,6 +126,11 @@ void model_take(unsigned item)
         model_fail("item %u is taken twice", item);
     ledger.taken_count++;
     memory_plain(&ledger.payload[item], sizeof *ledger.payload, false);
+}
+
+unsigned model_made(void)
+{
+    return ledger.made_count;
 }
 
 unsigned model_taken(void)

@@ -10,7 +10,8 @@
  * Real memory holds the newest write, so plain accesses need no more than the check: without a race
  * the newest is the only one that they may see.
  *
- * What is watched: the program's variables and the explorer's heap; not the stacks.
+ * What is watched: the program's variables, the explorer's heap, and its threads' stacks as far as
+ * the compiler tells of accesses to them, which it does for what others may know the address of.
  */
 #include "tests/model/memory.h"
 
@@ -18,7 +19,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { grain = 4 /* bytes that are watched together */ };
+enum {
+    grain = 4, /* bytes that are watched together */
+    heap_and_stacks = HEAP_BYTES + MODEL_THREADS * STACK_BYTES,
+};
 
 typedef struct cell {
     uint32_t run; /* of another run: nothing was done here */
@@ -90,7 +94,7 @@ void memory_receive(const view *published)
 static cell *cell_at(const void *at)
 {
     const char *byte = at;
-    if (byte >= heap && byte < heap + HEAP_BYTES)
+    if (byte >= heap && byte < heap + heap_and_stacks)
         return &memory->heap[(size_t)(byte - heap) / grain];
     if (byte >= __data_start && byte < _end)
         return &memory->image[(size_t)(byte - __data_start) / grain];
@@ -266,9 +270,9 @@ static cell *cells_create(size_t bytes)
 
 static void create(void)
 {
-    heap = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    heap = mmap(NULL, heap_and_stacks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     memory = calloc(1, sizeof *memory);
-    memory->heap = cells_create(HEAP_BYTES);
+    memory->heap = cells_create(heap_and_stacks);
     memory->image = cells_create((size_t)(_end - __data_start));
     if (heap == MAP_FAILED || memory->heap == NULL || memory->image == NULL)
         abort();

@@ -49,6 +49,8 @@ void model_await(bool (*ready)(void), const char *what);
  * receive go on. */
 void model_publish(const void *key);
 void model_receive(const void *key, const char *what);
+/* Whether the first `count` threads have ended. For may_rest. */
+bool model_ended(unsigned count);
 /* The environment decides: 0 to count - 1. */
 unsigned model_choose(unsigned count);
 
@@ -59,7 +61,8 @@ enum { MODEL_ITEMS = 64 };
 /* Made: its payload is written. Taken: its payload is read, and that must be ordered. */
 void model_make(unsigned item);
 void model_take(unsigned item);
-unsigned model_taken(void); /* how many, by now; not watched */
+unsigned model_made(void); /* how many, by now; not watched */
+unsigned model_taken(void);
 bool model_has_taken(unsigned item);
 void model_check_all_taken(void);
 

@@ -2,6 +2,8 @@
  *
  * model_scope.c - counting the children of a scope: the waiter sleeps until the last one arrives, is
  * woken once, and sees what all wrote; nobody touches the scope when it may be gone.
+ *
+ * The waiter is put to sleep by its worker, another thread, when it has left its stack.
  */
 #include "runtime/task/task.h"
 #include "tests/model/model.h"
@@ -54,13 +56,28 @@ static void child_2(void)
     finish_child(2);
 }
 
-/* As the scheduler does it: the stack is left, and who finds all finished goes on at once. */
+static void work(void)
+{
+    for (;;) {
+        model_receive(&world.scope, "has its task running");
+        if (!cr_scope_sleep(world.scope, &world.park))
+            wake(&world.park);
+    }
+}
+
+static void wait_for_wakeup(void)
+{
+    if (cr_scope_unfinished(world.scope) == 0)
+        return;
+    model_publish(&world.scope);
+    model_receive(&world.park, "waits for its children");
+}
+
 static void wait_for(uint64_t spawned, uint64_t joined)
 {
     world.scope->spawned += spawned;
     world.scope->joined += joined;
-    if (cr_scope_unfinished(world.scope) != 0 && cr_scope_sleep(world.scope, &world.park))
-        model_receive(&world.park, "waits for its children");
+    wait_for_wakeup();
     for (unsigned child = 0; child < spawned - joined; child++)
         model_take(child);
     cr_scope_reset(world.scope);
@@ -98,12 +115,17 @@ static void wait_twice(void)
     for (uintptr_t round = 0; round < 2; round++) {
         world.scope->spawned = 1;
         pthread_create(&thread, NULL, first_of_round, (void *)round);
-        if (cr_scope_unfinished(world.scope) != 0 && cr_scope_sleep(world.scope, &world.park))
-            model_receive(&world.park, "waits for its child");
+        wait_for_wakeup();
         model_take((unsigned)round);
         cr_scope_reset(world.scope);
     }
     model_free(world.scope);
+}
+
+/* All have ended but the worker, which is the second thread. */
+static bool waiter_ended(void)
+{
+    return model_ended(1) && model_taken() == model_made();
 }
 
 int main(int argc, char **argv)
@@ -111,20 +133,20 @@ int main(int argc, char **argv)
     static const model_case cases[] = {
         {"the_last_of_two_wakes",
          begin,
-         {wait_for_two, child_0, child_1},
+         {wait_for_two, work, child_0, child_1},
          model_check_all_taken,
-         NULL},
+         waiter_ended},
         {"the_last_of_three_wakes",
          begin,
-         {wait_and_return, child_0, child_1, child_2},
+         {wait_and_return, work, child_0, child_1, child_2},
          model_check_all_taken,
-         NULL},
+         waiter_ended},
         {"an_inlined_child_is_not_waited_for",
          begin,
-         {wait_with_one_joined, child_0, child_1},
+         {wait_with_one_joined, work, child_0, child_1},
          model_check_all_taken,
-         NULL},
-        {"a_scope_is_used_again", begin, {wait_twice}, model_check_all_taken, NULL},
+         waiter_ended},
+        {"a_scope_is_used_again", begin, {wait_twice, work}, model_check_all_taken, waiter_ended},
     };
     return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
 }

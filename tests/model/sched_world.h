@@ -13,10 +13,12 @@
 #define MODEL_SCHED_WORLD_H
 
 #include "runtime/base/event.c"
+#include "runtime/base/timer.c"
 #include "runtime/sched/deque.c"
 #include "runtime/sched/idle.c"
 #include "runtime/sched/start.c"
 #include "runtime/sched/steal.c"
+#include "runtime/task/cancel.c"
 #include "tests/model/model.h"
 
 enum { most_workers = 3, most_tasks = 24, first_resumed = 8, small_slots = 2 };

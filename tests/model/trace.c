@@ -45,6 +45,9 @@ const char *trace_name(const void *at, char *text, size_t bytes)
     }
     if (byte >= heap && byte < heap + HEAP_BYTES)
         snprintf(text, bytes, "heap+%zu", (size_t)(byte - heap));
+    else if (byte >= heap && byte < memory_stack(MODEL_THREADS))
+        snprintf(text, bytes, "stack of thread %zu",
+                 (size_t)(byte - memory_stack(0)) / STACK_BYTES);
     else
         snprintf(text, bytes, "%p", at);
     return text;
