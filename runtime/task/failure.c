@@ -131,9 +131,10 @@ typedef struct walk {
 static _Unwind_Reason_Code note_frame(struct _Unwind_Context *context, void *arg)
 {
     walk *walked = arg;
-    if (walked->count == most_frames)
+    uintptr_t address = (uintptr_t)_Unwind_GetIP(context);
+    if (address == 0 || walked->count == most_frames)
         return _URC_END_OF_STACK;
-    walked->frames[walked->count++] = (void *)(uintptr_t)_Unwind_GetIP(context);
+    walked->frames[walked->count++] = (void *)address;
     return _URC_NO_REASON;
 }
 

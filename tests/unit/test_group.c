@@ -130,6 +130,165 @@ static void windowed_groups_nest(void **state)
     }
 }
 
+/* -- errors -- */
+
+static corio_dispatcher *dispatcher;
+static unsigned cancelled;
+
+static int answer(void *self, corio_batch *batch)
+{
+    (void)self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++)
+        corio_batch_respond(batch, i);
+    return CORIO_DONE;
+}
+
+static void add_dispatcher(corio_runtime *runtime)
+{
+    corio_dispatcher_options options = {
+        .size = sizeof options, .name = "empty", .dispatch = answer};
+    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+}
+
+static int fail_after_io(void *arg)
+{
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    corio_fail((int)(intptr_t)arg, "behind its first I/O");
+}
+
+static int ask_until_cancelled(void *arg)
+{
+    (void)arg;
+    int rc;
+    while ((rc = corio_io(dispatcher, NULL, NULL)) == 0)
+        ;
+    CHECK(rc == -ECANCELED);
+    ADD(cancelled);
+    return rc;
+}
+
+static int first_error_wins(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_group_go(group, ask_until_cancelled, NULL) == 0);
+    CHECK(corio_group_go(group, fail_after_io, (void *)(intptr_t)-ENOLINK) == 0);
+    CHECK(corio_group_go(group, fail_after_io, (void *)(intptr_t)-ENOTTY) == 0);
+    CHECK(corio_group_wait(group) == -ENOLINK);
+    CHECK(strcmp(corio_task_error()->text, "behind its first I/O") == 0);
+    CHECK(strcmp(corio_task_error()->path, "(10)") == 0);
+    CHECK(READ(cancelled) == 10);
+    CHECK(corio_group_wait(group) == 0);                 /* it has been handled */
+    CHECK(corio_group_go(group, count_up, &first) == 0); /* and is not cancelled any more */
+    CHECK(corio_group_close(group) == 0 && READ(first) == 1);
+    return 0;
+}
+
+static void first_error_cancels_the_group_and_is_returned(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        cancelled = first = 0;
+        add_dispatcher(runtime);
+        assert_int_equal(corio_run(runtime, first_error_wins, NULL), 0);
+    }
+}
+
+static int count_errors(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    corio_group_options options = {.size = sizeof options, .keep_going = true};
+    CHECK(corio_group_open(&options, &group) == 0);
+    for (int i = 0; i < 100; i++)
+        CHECK(corio_group_go(group, fail_with, (void *)(intptr_t)(-1000 - i)) == 0);
+    CHECK(corio_group_wait(group) == -1000);
+    CHECK(corio_task_error()->others == 99);
+    return corio_group_close(group);
+}
+
+static void later_errors_are_counted(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        assert_int_equal(corio_run(runtime, count_errors, NULL), 0);
+    }
+}
+
+static int inner_group(void *arg)
+{
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(corio_group_go(group, ask_until_cancelled, NULL) == 0);
+    CHECK(corio_group_go(group, arg != NULL ? fail_after_io : ask_until_cancelled, arg) == 0);
+    return corio_group_close(group);
+}
+
+static int outer_group(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(corio_group_go(group, inner_group, NULL) == 0);
+    CHECK(corio_group_go(group, inner_group, (void *)(intptr_t)-ENOLINK) == 0);
+    CHECK(corio_group_close(group) == -ENOLINK);
+    CHECK(strcmp(corio_task_error()->path, "(1, 1)") == 0);
+    return READ(cancelled) == 3 ? 0 : -EBADMSG;
+}
+
+static void nested_groups_pass_errors_up_and_cancellation_down(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        cancelled = 0;
+        add_dispatcher(runtime);
+        assert_int_equal(corio_run(runtime, outer_group, NULL), 0);
+    }
+}
+
+static unsigned running, most_running;
+
+static int run_among_few(void *arg)
+{
+    (void)arg;
+    unsigned now = ADD(running);
+    unsigned most = READ(most_running);
+    while (now > most && !__atomic_compare_exchange_n(&most_running, &most, now, false,
+                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int limited_group(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    corio_group_options options = {.size = sizeof options, .window = 5};
+    CHECK(corio_group_open(&options, &group) == 0);
+    for (int i = 0; i < 100; i++)
+        CHECK(corio_group_go(group, run_among_few, NULL) == 0);
+    return corio_group_close(group);
+}
+
+static void window_limits_how_many_run_at_once(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        running = most_running = 0;
+        add_dispatcher(runtime);
+        assert_int_equal(corio_run(runtime, limited_group, NULL), 0);
+        assert_true(most_running <= 5 && most_running >= 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +296,10 @@ int main(void)
         cmocka_unit_test(open_group_is_closed_when_its_task_returns),
         cmocka_unit_test(group_belongs_to_its_task),
         cmocka_unit_test(windowed_groups_nest),
+        cmocka_unit_test(first_error_cancels_the_group_and_is_returned),
+        cmocka_unit_test(later_errors_are_counted),
+        cmocka_unit_test(nested_groups_pass_errors_up_and_cancellation_down),
+        cmocka_unit_test(window_limits_how_many_run_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

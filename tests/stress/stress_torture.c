@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Torture: random trees of tasks that do everything there is, from a seed.
+ *
+ * What a task does depends on its seed alone; what becomes of it also depends on the others, on
+ * clocks and on threads. So the invariants are checked, not the results:
+ *
+ *   - every task that starts ends, and every cleanup runs once
+ *   - one task at a time is in a critical section, also through I/O and cancellation
+ *   - a request is answered once, with its own answer
+ *   - a shared result is one that somebody has just made
+ *   - after the run nothing is left: no key in flight, no mutex held, no stack in use
+ *
+ * Usage: stress_torture [factor] [seed [workers]]
+ * With a seed only that one is run (workers: 1), again and again with a factor.
+ */
+#include "stress.h"
+
+#include <corio.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+
+enum { mutexes = 4, most_depth = 5, key_count = 8 };
+
+typedef struct locked {
+    corio_mutex mutex;
+    unsigned inside;
+} locked;
+
+static corio_runtime *runtime;
+static corio_dispatcher *dispatchers[4];
+static corio_flight *flight;
+static locked sections[mutexes];
+static unsigned started, ended, cleanups_due, cleanups_run;
+static unsigned made[key_count];
+static uint64_t all_started, failed_runs;
+static const char key;
+static corio_canceller canceller;
+
+#define COUNT(counter) __atomic_add_fetch(&(counter), 1, __ATOMIC_RELAXED)
+#define VALUE(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
+
+typedef struct seed {
+    uint64_t state;
+    int depth;
+} seed;
+
+static uint64_t next(seed *from)
+{
+    return mix(from->state++);
+}
+
+/* -- Dispatchers: at once, with retries, in slices on threads, late -- */
+
+static void answer_one(corio_batch *batch, size_t i)
+{
+    const uint64_t *input = corio_batch_input(batch, i);
+    *(uint64_t *)corio_batch_output(batch, i) = mix(*input);
+    CHECK(corio_batch_respond(batch, i) == 0);
+}
+
+static int answer(void *self, corio_batch *batch)
+{
+    (void)self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++)
+        answer_one(batch, i);
+    return CORIO_DONE;
+}
+
+static int answer_oddly(void *self, corio_batch *batch)
+{
+    (void)self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++) {
+        uint64_t chance =
+            mix(*(const uint64_t *)corio_batch_input(batch, i) + corio_batch_phase(batch));
+        if (corio_batch_cancelled(batch, i) && chance % 2)
+            corio_batch_fail(batch, i, -ESTALE);
+        else if (chance % 5 == 0)
+            corio_batch_retry(batch, i, 0);
+        else if (chance % 5 == 1)
+            corio_batch_retry(batch, i, chance % 100000);
+        else if (chance % 11 == 2)
+            corio_batch_fail(batch, i, -EIO);
+        else
+            answer_one(batch, i);
+    }
+    return CORIO_DONE;
+}
+
+static int answer_in_thread(void *arg, corio_batch *batch)
+{
+    for (uint64_t i = 0; i < corio_batch_len(batch) % 7; i++)
+        sched_yield();
+    return answer(arg, batch);
+}
+
+static int slice_up(void *self, corio_batch *batch)
+{
+    size_t count = corio_batch_len(batch), at = 0;
+    while (at < count) {
+        size_t size = 1 + mix(count + at) % 5;
+        corio_batch *slice;
+        if (size > count - at)
+            size = count - at;
+        CHECK(corio_batch_slice(batch, at, size, &slice) == 0);
+        if (corio_batch_submit(slice, answer_in_thread, self) != 0) {
+            answer(self, slice);
+            corio_batch_complete(slice);
+        }
+        at += size;
+    }
+    return CORIO_DONE;
+}
+
+/* -- What a task can do -- */
+
+static void clean_up(void *arg)
+{
+    seed mine = {(uint64_t)(uintptr_t)arg, 0};
+    COUNT(cleanups_run);
+    if (next(&mine) % 4 == 0) { /* cleanups are shielded: this goes out and comes back */
+        uint64_t in = mine.state, out = 0;
+        CHECK(corio_io(dispatchers[0], &in, &out) == 0 && out == mix(in));
+    }
+}
+
+static int ask(seed *mine)
+{
+    uint64_t in[3], out[3];
+    corio_request requests[3];
+    uint64_t choice = next(mine);
+    size_t count = choice % 3 == 0 ? 3 : 1;
+    uint64_t limit = choice % 7 == 0 ? corio_now_ns() + choice % 200000 : UINT64_MAX;
+    for (size_t i = 0; i < count; i++) {
+        in[i] = next(mine);
+        requests[i] = (corio_request){
+            .dispatcher = dispatchers[in[i] % 4], .input = &in[i], .output = &out[i]};
+    }
+    int rc = corio_io_all_until(requests, count, limit);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        CHECK(out[i] == mix(in[i]));
+    CHECK(rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT || rc == -EIO || rc == -ESTALE);
+    return rc == -EIO || rc == -ESTALE || rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static void leave_section(void *arg)
+{
+    locked *section = arg;
+    CHECK(__atomic_sub_fetch(&section->inside, 1, __ATOMIC_RELAXED) == 0);
+    CHECK(corio_mutex_unlock(&section->mutex) == 0);
+}
+
+/* One at a time, so that there is no deadlock; left by a cleanup or at once. */
+static int lock(seed *mine, bool *held)
+{
+    uint64_t choice = next(mine);
+    locked *section = &sections[choice % mutexes];
+    uint64_t limit = choice % 3 == 0 ? corio_now_ns() + choice % 50000 : UINT64_MAX;
+    if (*held)
+        return 0;
+    int rc = corio_mutex_lock_until(&section->mutex, limit);
+    if (rc != 0) {
+        CHECK(rc == -ECANCELED || rc == -ETIMEDOUT);
+        return rc == -ETIMEDOUT ? 0 : rc;
+    }
+    CHECK(COUNT(section->inside) == 1);
+    /* Children could wait for what is held until they are complete: so only a leaf holds on. */
+    if (mine->depth == 0 && choice % 5 == 0 && corio_defer(leave_section, section) == 0) {
+        *held = true;
+        return 0;
+    }
+    rc = choice % 2 ? ask(mine) : 0;
+    CHECK(VALUE(section->inside) == 1);
+    leave_section(section);
+    return rc;
+}
+
+static int make_value(void *arg, void *value)
+{
+    seed *mine = arg;
+    unsigned which = (unsigned)(next(mine) % key_count);
+    int rc = next(mine) % 2 ? ask(mine) : 0;
+    if (rc == 0 && next(mine) % 16 == 0)
+        corio_fail(-ENOENT, "made for key %u", which);
+    *(unsigned *)value = COUNT(made[which]);
+    return rc;
+}
+
+static int share(seed *mine)
+{
+    seed copy = *mine;
+    unsigned which = (unsigned)(next(&copy) % key_count), value = 0;
+    unsigned before = VALUE(made[which]);
+    int rc = corio_do(flight, &which, sizeof which, make_value, mine, &value, NULL);
+    if (rc == 0)
+        CHECK(value >= before); /* one made before that was given to nobody else */
+    CHECK(rc == 0 || rc == -ECANCELED || rc == -ENOENT);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+static int task(void *arg);
+
+static int spawn(seed *mine, corio_group *group)
+{
+    seed child = {next(mine), mine->depth - 1};
+    uint64_t choice = next(mine);
+    if (mine->depth == 0)
+        return 0;
+    if (choice % 6 == 0) {
+        corio_go_options options = {.size = sizeof options,
+                                    .name = "limited",
+                                    .group = group,
+                                    .copy_bytes = sizeof child,
+                                    .deadline_ns = corio_now_ns() + choice % 300000,
+                                    .key = &key,
+                                    .value = (void *)&key};
+        return corio_go_with(&options, task, &child);
+    }
+    return group != NULL ? corio_group_go_copy(group, task, &child, sizeof child)
+                         : corio_go_copy(task, &child, sizeof child);
+}
+
+static int group_of_tasks(seed *mine)
+{
+    uint64_t choice = next(mine);
+    corio_group *group;
+    corio_group_options options = {.size = sizeof options,
+                                   .window = (uint32_t)(choice % 4),
+                                   .keep_going = choice % 3 == 0,
+                                   .deadline_ns =
+                                       choice % 5 == 0 ? corio_now_ns() + choice % 400000 : 0};
+    int rc = corio_group_open(&options, &group);
+    CHECK(rc == 0);
+    for (uint64_t i = 0; rc == 0 && i < choice % 5; i++)
+        rc = spawn(mine, group);
+    if (choice % 7 == 0)
+        CHECK(corio_group_cancel(group, -EINTR) == 0);
+    if (choice % 11 == 0)
+        return 0; /* left open */
+    int ended_with = corio_group_close(group);
+    return choice % 2 ? ended_with : 0;
+}
+
+static int step(seed *mine, bool *held)
+{
+    switch (next(mine) % 16) {
+    case 0:
+    case 1:
+    case 2:
+        return ask(mine);
+    case 3:
+        return lock(mine, held);
+    case 4:
+        return *held ? 0 : share(mine); /* whoever shares may wait for what needs the section */
+    case 5:
+        return *held ? 0 : corio_wait() == 0 ? 0 : -EPROTO;
+    case 6:
+        return *held ? 0 : group_of_tasks(mine);
+    case 7:
+        return corio_sleep(next(mine) % 30000);
+    case 8:
+        if (next(mine) % 4 == 0)
+            corio_fail(-EILSEQ, "step %llu", (unsigned long long)mine->state);
+        return next(mine) % 8 == 0 ? -ENOTTY : 0;
+    case 9:
+        return next(mine) % 8 == 0 ? corio_cancel_children(-EINTR) : 0;
+    case 10:
+        return next(mine) % 8 == 0 ? corio_set_deadline(corio_now_ns() + next(mine) % 500000) : 0;
+    case 11:
+        COUNT(cleanups_due);
+        CHECK(corio_defer(clean_up, (void *)(uintptr_t)next(mine)) == 0);
+        return 0;
+    case 12:
+        corio_log("step %llu", (unsigned long long)mine->state);
+        return corio_cancelled() == 0 ? 0 : -ECANCELED;
+    default:
+        return spawn(mine, NULL);
+    }
+}
+
+static void count_end(void *arg)
+{
+    (void)arg;
+    COUNT(ended);
+}
+
+static int task(void *arg)
+{
+    seed mine = *(seed *)arg;
+    bool held = false;
+    COUNT(started);
+    CHECK(corio_defer(count_end, NULL) == 0);
+    if (corio_local_get(&key) != NULL)
+        CHECK(corio_local_get(&key) == &key);
+    int rc = 0;
+    for (uint64_t left = next(&mine) % 12; rc == 0 && left > 0; left--) {
+        rc = step(&mine, &held);
+        if (next(&mine) % 2 && rc != -ECANCELED)
+            rc = 0; /* handled */
+    }
+    return rc;
+}
+
+static int root(void *arg)
+{
+    seed mine = *(seed *)arg;
+    CHECK(corio_set_keep_going(mine.state % 8 != 0) == 0);
+    for (int i = 0; i < 40; i++) {
+        seed child = {next(&mine), most_depth};
+        int rc = corio_go_copy(task, &child, sizeof child);
+        CHECK(rc == 0 || rc == -ECANCELED);
+    }
+    return corio_wait();
+}
+
+/* -- Running -- */
+
+static void *cancel_somewhen(void *arg)
+{
+    uint64_t until = corio_now_ns() + (uint64_t)(uintptr_t)arg;
+    while (corio_now_ns() < until)
+        sched_yield();
+    corio_canceller_cancel(&canceller, -EINTR);
+    return NULL;
+}
+
+static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t max_batch,
+                size_t max_in_flight)
+{
+    corio_dispatcher_options options = {.size = sizeof options,
+                                        .name = name,
+                                        .dispatch = fn,
+                                        .input_bytes = sizeof(uint64_t),
+                                        .output_bytes = sizeof(uint64_t),
+                                        .max_batch = max_batch,
+                                        .max_in_flight = max_in_flight};
+    CHECK(corio_dispatcher_add(runtime, &options, &dispatchers[number]) == 0);
+}
+
+static void create(unsigned workers, bool strict)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.workers = workers;
+    options.io_permits = 3;
+    options.wait_mode = strict ? CORIO_WAIT_STRICT : CORIO_WAIT_STREAMING;
+    CHECK(corio_runtime_create(&options, &runtime) == 0);
+    add(0, "plain", answer, 0, 0);
+    add(1, "odd", answer_oddly, 7, 0);
+    add(2, "sliced", slice_up, 0, 0);
+    add(3, "limited", answer_oddly, 0, 3);
+    CHECK(corio_flight_create(sizeof(unsigned), &flight) == 0);
+}
+
+static void run_seed(uint64_t number)
+{
+    seed first = {mix(number), most_depth};
+    corio_run_options options = {.size = sizeof options, .name = "torture"};
+    bool from_outside = number % 4 == 0;
+    pthread_t thread;
+    started = ended = cleanups_due = cleanups_run = 0;
+    memset(&canceller, 0, sizeof canceller);
+    if (number % 5 == 0)
+        options.deadline_ns = corio_now_ns() + mix(number) % 3000000;
+    if (from_outside) {
+        options.canceller = &canceller;
+        CHECK(pthread_create(&thread, NULL, cancel_somewhen,
+                             (void *)(uintptr_t)(mix(number) % 1000000)) == 0);
+    }
+    int rc = corio_run_with(runtime, &options, root, &first);
+    if (from_outside)
+        pthread_join(thread, NULL);
+    all_started += started;
+    failed_runs += rc != 0;
+    const corio_error *error = corio_runtime_error(runtime);
+    CHECK((rc == 0) == (error == NULL) && (rc == 0 || error->code == rc));
+    CHECK(rc != -EDEADLK && corio_runtime_report(runtime)[0] == '\0');
+    CHECK(started == ended && cleanups_due == cleanups_run);
+    CHECK(corio_flight_count(flight) == 0);
+    for (int i = 0; i < mutexes; i++)
+        CHECK(sections[i].inside == 0 && corio_mutex_destroy(&sections[i].mutex) == 0);
+    corio_stats stats = {.size = sizeof stats};
+    corio_runtime_stats(runtime, &stats);
+    CHECK(stats.stacks_in_use == 0);
+}
+
+static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t count)
+{
+    create(workers, strict);
+    for (uint64_t number = first; number < first + count; number++) {
+        static char fact[120];
+        snprintf(fact, sizeof fact, "seed %llu on %u workers (replay: stress_torture 1 %llu %u)",
+                 (unsigned long long)number, workers, (unsigned long long)number, workers);
+        stress_fact = fact;
+        alarm(watchdog_seconds);
+        run_seed(number);
+    }
+    CHECK(corio_flight_destroy(flight) == 0);
+    CHECK(corio_runtime_destroy(runtime) == 0);
+}
+
+static void torture_on(unsigned workers)
+{
+    uint64_t count = 60 * stress_factor;
+    run_seeds(workers, false, 1, count);
+    run_seeds(workers, true, count + 1, count / 4 + 1);
+}
+
+static void one_worker(void)
+{
+    torture_on(1);
+}
+
+static void two_workers(void)
+{
+    torture_on(2);
+}
+
+static void eight_workers(void)
+{
+    torture_on(8);
+}
+
+int main(int argc, char **argv)
+{
+    stress_begin(argc, argv);
+    if (argc > 2) {
+        unsigned workers = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
+        for (unsigned long i = 0; i < stress_factor; i++)
+            run_seeds(workers, false, strtoull(argv[2], NULL, 10), 1);
+        return stress_end();
+    }
+    FACT(one_worker);
+    FACT(two_workers);
+    FACT(eight_workers);
+    printf("%llu tasks, %llu runs failed as they should\n", (unsigned long long)all_started,
+           (unsigned long long)failed_runs);
+    return stress_end();
+}
