@@ -65,7 +65,8 @@ CORIO_API uint64_t corio_batch_deadline(const corio_batch *batch, size_t i);
 
 /* corio_batch_slice: carves `count` requests from `first` on out of the batch into a batch of their
  * own. They no longer belong to `batch`: whoever holds the slice answers and completes it. A batch
- * that is carved up wholly needs no completion of its own.
+ * that is carved up wholly needs no completion of its own. Many slices are cheapest from the front
+ * to the back.
  *
  * ret_slice: given, until it is complete. Suspends: never. Thread: the batch's holder. Errors:
  * CORIO_EINDEX; CORIO_ECARVED they overlap a slice; CORIO_EANSWERED one is answered already;

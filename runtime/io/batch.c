@@ -127,8 +127,8 @@ size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count)
 static corio_request *request_at(const corio_batch *batch, size_t i)
 {
     /* Requests lie in as many frames: dispatch functions go through them in order, so the next are
-     * fetched ahead. */
-    if (i + prefetch_distance < batch->count)
+     * fetched ahead. Not in a batch with slices: their entries are others', maybe the leader's. */
+    if (i + prefetch_distance < batch->count && batch->carve_count == 0)
         __builtin_prefetch(batch->entries[i + prefetch_distance].what, 1);
     return cr_entry_request(&batch->entries[i]);
 }

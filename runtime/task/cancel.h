@@ -18,7 +18,8 @@
  *     order among those that fail in a step always runs, and always gives the scope its error.
  *   - Requests of cancelled tasks never go out, whether asked before the mark or after it.
  *   - A child that was never started, and one that was and gives up in the next step, let the
- *     waiter go on in that same next step.
+ *     waiter go on in that same next step. For that, nothing below a mark takes a further step:
+ *     its calls return at once, and errors in there are not settled.
  *
  * Edges
  *   cancel.mark   setting a mark (under the lock) -> walking

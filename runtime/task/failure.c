@@ -194,23 +194,21 @@ static cr_failure *failure_of(corio_task *child, int code)
     return failure;
 }
 
-/* A child of a cancelled scope that says so has no error of its own. */
-static bool says_cancelled(const cr_cancel *cancel, corio_task *child, int code)
-{
-    return code == -ECANCELED && cr_task_cancelled(cancel, child) != CR_NOT_CANCELLED;
-}
-
 void cr_scope_fail(cr_cancel *cancel, cr_scope *scope, corio_task *child, int code)
 {
-    if (says_cancelled(cancel, child, code))
-        return;
+    cr_cancelled cancelled = cr_task_cancelled(cancel, child);
+    if (code == -ECANCELED && cancelled != CR_NOT_CANCELLED)
+        return; /* it says so, and has no error of its own */
     pthread_mutex_lock(&cancel->lock);
     uint64_t step = cr_load_64(&cancel->step), rank = child->index + 1;
     scope->errors++;
     if (is_first(scope, step, rank))
         keep_locked(scope, failure_of(child, code), step, rank);
+    /* What was cancelled in an earlier step is on its way out: no further steps for its sake. */
     if (!scope->keep_going)
-        cr_mark_set_locked(cancel, &scope->mark, scope, CR_MARK_BEHIND + child->index);
+        cr_mark_set_locked(cancel, &scope->mark, scope,
+                           cancelled == CR_CANCELLED_EARLIER ? CR_MARK_ALL
+                                                             : CR_MARK_BEHIND + child->index);
     pthread_mutex_unlock(&cancel->lock);
 }
 
