@@ -103,5 +103,5 @@ int main(int argc, char **argv)
          NULL,
          NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
 }

@@ -180,5 +180,5 @@ int main(int argc, char **argv)
          take_the_rest,
          NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
 }

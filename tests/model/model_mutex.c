@@ -157,5 +157,5 @@ int main(int argc, char **argv)
          is_free,
          tasks_ended},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
 }

@@ -134,5 +134,5 @@ int main(int argc, char **argv)
         {"shares_that_meet", begin_shares, {run, work_1}, all_ended, NULL},
         {"shares_that_meet_fences", begin_shares_fences, {run, work_1}, all_ended, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 2000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 1200);
 }

@@ -138,5 +138,5 @@ int main(int argc, char **argv)
         {"deques_that_grow", begin_growing, {run, work_1}, all_ended, NULL},
         {"deques_that_grow_on_three", begin_growing_3, {run, work_1, work_2}, all_ended, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 2000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 1200);
 }

@@ -176,5 +176,5 @@ int main(int argc, char **argv)
         {"jobs_submit_jobs", begin_two, {submit_in_jobs}, model_check_all_taken, NULL},
         {"two_submit", begin_two, {submit_first, submit_others}, model_check_all_taken, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 10000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
 }
