@@ -22,6 +22,7 @@
 #include "runtime/task/cancel.c"
 #include "runtime/task/path.c"
 #include "tests/model/model.h"
+#include "tests/model/no_sim.h"
 
 enum { most_requests = 4, most_hands = 4 };
 

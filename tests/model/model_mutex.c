@@ -10,6 +10,7 @@
 #include "runtime/sched/wait.c"
 #include "runtime/sync/mutex.c"
 #include "tests/model/model.h"
+#include "tests/model/no_sim.h"
 
 static struct {
     corio_mutex mutex;

@@ -5,6 +5,7 @@
  */
 #include "runtime/io/threads.c"
 #include "tests/model/model.h"
+#include "tests/model/no_sim.h"
 
 enum { jobs = 3 };
 

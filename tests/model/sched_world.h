@@ -20,6 +20,7 @@
 #include "runtime/sched/steal.c"
 #include "runtime/task/cancel.c"
 #include "tests/model/model.h"
+#include "tests/model/no_sim.h"
 
 enum { most_workers = 3, most_tasks = 24, first_resumed = 8, small_slots = 2 };
 
@@ -180,6 +181,7 @@ static void begin_sched(unsigned workers, bool push_needs_fence, task_body *body
         model_name(&world.workers[i]->event, sizeof(cr_event), "event");
         model_name(world.workers[i], sizeof(cr_worker), names[i]);
     }
+    cr_sched_specialise(sched);
     model_name(&sched->active, 4, "active");
     model_name(&sched->idle, 4, "idle");
     model_name(&sched->over, 4, "over");
