@@ -29,14 +29,16 @@ static cr_failure *earlier(cr_failure *a, cr_failure *b)
     return first ? a : b;
 }
 
-/* A task that ends with an error needs its children no longer. */
+/* A task that ends with an error needs its children no longer. Those that it spawned and has not
+ * waited for: whether they have finished by now depends on timing, and the step in which the task
+ * ends must not. */
 static void cancel_children(cr_cancel *cancel, corio_task *task)
 {
-    if (cr_scope_unfinished(&task->scope) != 0)
+    if (task->scope.spawned != 0)
         cr_scope_cancel_quietly(cancel, &task->scope);
     for (corio_group *group = task->more != NULL ? task->more->groups : NULL; group != NULL;
          group = group->next)
-        if (cr_scope_unfinished(&group->scope) != 0)
+        if (group->scope.spawned != 0)
             cr_scope_cancel_quietly(cancel, &group->scope);
 }
 
