@@ -84,6 +84,12 @@ static int own_deadline(corio_task *task, int rc)
     return -ETIMEDOUT;
 }
 
+/* A scope may be cancelled, and so have an error, without children. */
+static bool was_cancelled(const cr_scope *scope)
+{
+    return CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE);
+}
+
 /* After the task's function, if it has children or anything else to put in order. */
 static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 {
@@ -135,7 +141,7 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
 #else
     int rc = cr_land_here(closure->fn, arg);
 #endif
-    if (task.scope.spawned != 0 || task.more != NULL)
+    if (task.scope.spawned != 0 || task.more != NULL || was_cancelled(&task.scope))
         rc = task_finish(&task, rc);
     if (CR_UNLIKELY(rc != 0))
         cr_scope_fail(&cr_worker_self()->sched->cancel, scope, &task, rc);

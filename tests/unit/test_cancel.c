@@ -74,6 +74,42 @@ static void queued_closures_of_a_cancelled_scope_never_start(void **state)
     corio_runtime_destroy(runtime);
 }
 
+static int cancel_no_children(void *arg)
+{
+    (void)arg;
+    return corio_cancel_children(-EPROTO);
+}
+
+static int spawn_behind_a_cancellation(void *arg)
+{
+    (void)arg;
+    CHECK(corio_cancel_children(-EPROTO) == 0);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    return corio_go(count_start, NULL); /* -ECANCELED: the scope's, not its own */
+}
+
+static int cancel_without_waiting(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(cancel_no_children, NULL) == 0);
+    CHECK(corio_wait() == -EPROTO);
+    CHECK(corio_go(spawn_behind_a_cancellation, NULL) == 0);
+    CHECK(corio_wait() == -EPROTO);
+    return 0;
+}
+
+static void cancelled_scope_without_children_has_its_error(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        started = 0;
+        dispatcher = add_dispatcher(runtime, answer);
+        assert_int_equal(corio_run(runtime, cancel_without_waiting, NULL), 0);
+        assert_int_equal(started, 0);
+    }
+}
+
 static int ask_and_clean_up(void *arg)
 {
     (void)arg;
@@ -633,6 +669,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queued_closures_of_a_cancelled_scope_never_start),
+        cmocka_unit_test(cancelled_scope_without_children_has_its_error),
         cmocka_unit_test(requests_of_a_cancelled_scope_do_not_go_out),
         cmocka_unit_test(cancellation_reaches_all_below),
         cmocka_unit_test(scope_that_keeps_going_runs_all),
