@@ -37,6 +37,7 @@ void cr_mark_set_locked(cr_cancel *cancel, cr_mark *mark, cr_scope *scope, uint6
         cr_add_32(&cancel->live, 1);
         if (word >= CR_MARK_BEHIND) {
             mark->next = cancel->partial;
+            mark->partial = true;
             cancel->partial = scope;
         }
     }
@@ -60,6 +61,7 @@ void cr_cancel_widen(cr_cancel *cancel)
     while (cancel->partial != NULL) {
         cr_scope *scope = cancel->partial;
         cancel->partial = scope->mark.next;
+        scope->mark.partial = false;
         if (scope->mark.word >= CR_MARK_BEHIND)
             cr_store_release_64(&scope->mark.word, CR_MARK_ALL); /* [release cancel.mark] */
     }

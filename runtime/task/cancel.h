@@ -43,6 +43,7 @@ typedef struct cr_mark {
     uint64_t word; /* 0: none; 1: all; n + 2: children behind index n, and all when the step ends */
     uint64_t step;
     struct cr_scope *next; /* in cr_cancel.partial */
+    bool partial;          /* it is in there: the scope must stay until the step ends */
 } cr_mark;
 
 enum { CR_MARK_NONE = 0, CR_MARK_ALL = 1, CR_MARK_BEHIND = 2 };

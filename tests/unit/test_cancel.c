@@ -438,6 +438,48 @@ static void shielded_task_works_on(void **state)
     }
 }
 
+static int fail_shielded(void *arg)
+{
+    (void)arg;
+    corio_shield(true);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    return -EDOM;
+}
+
+static int group_of_shielded(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(corio_group_go(group, fail_shielded, NULL) == 0);
+    CHECK(corio_group_close(group) == -EDOM);
+    return -ECANCELED;
+}
+
+/* The group is released in the step in which its task fails, unless its owner waits for the end. */
+static int shielded_failures(void *arg)
+{
+    (void)arg;
+    int code = -EIO;
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go(group_of_shielded, NULL) == 0);
+    CHECK(corio_go_copy(fail_with, &code, sizeof code) == 0);
+    CHECK(corio_wait() == -EIO);
+    return corio_io(dispatcher, NULL, NULL);
+}
+
+static void failure_below_a_shield_in_a_cancelled_task(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        asked = 0;
+        dispatcher = add_dispatcher(runtime, answer);
+        assert_int_equal(corio_run(runtime, shielded_failures, NULL), 0);
+        assert_int_equal(asked, 11);
+    }
+}
+
 /* -- deadlines -- */
 
 static int sleep_long(void *arg)
@@ -677,6 +719,7 @@ int main(void)
         cmocka_unit_test(dispatcher_learns_of_cancelled_requests_and_is_waited_for),
         cmocka_unit_test(requests_that_wait_their_turn_are_withdrawn),
         cmocka_unit_test(shielded_task_works_on),
+        cmocka_unit_test(failure_below_a_shield_in_a_cancelled_task),
         cmocka_unit_test(deadlines_are_inherited),
         cmocka_unit_test(run_ends_at_its_deadline),
         cmocka_unit_test(run_can_be_cancelled_from_a_thread_at_any_moment),
