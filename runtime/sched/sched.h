@@ -178,7 +178,8 @@ int cr_scope_wait(corio_task *task, cr_scope *scope);
 int cr_land(corio_task *task, corio_task_fn *fn, void *arg);
 /* Goes on leaving: after cr_land, for who must not end it. */
 _Noreturn void cr_leave_again(corio_task *task);
-/* Runs the cleanups; 0 or the first error among them. */
+/* Runs the cleanups; 0 or the first error among them. The task is shielded from then on: their
+ * children may be unfinished. */
 int cr_run_deferred(corio_task *task);
 
 /* -- Finding work (steal.c, idle.c) -- */

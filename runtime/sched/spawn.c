@@ -57,10 +57,11 @@ static cr_failure *join_all(corio_task *task)
 }
 
 /* Children's errors count if the task has none itself; and if it only passes on the -ECANCELED that
- * a spawn into their cancelled scope gave it. */
+ * a spawn into their cancelled scope gave it. A shield holds until they are complete. */
 static int finish_children(corio_task *task, int rc)
 {
     cr_failure *first = join_all(task);
+    cr_store_32(&task->shielded, 0);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     if (first != NULL && rc == -ECANCELED && cr_task_cancelled(cancel, task) == CR_NOT_CANCELLED)
         rc = 0;
