@@ -226,10 +226,8 @@ static inline void cr_pushed(cr_worker *worker)
  * an earlier step, else 0 (in the same step it parks until the step's end, see cancel.h). */
 static inline int cr_check_cancelled(const cr_worker *worker)
 {
-    return CR_UNLIKELY(cr_task_cancelled(&worker->sched->cancel, worker->task) ==
-                       CR_CANCELLED_EARLIER)
-               ? -125 /* -ECANCELED */
-               : 0;
+    return cr_task_cancelled_earlier(&worker->sched->cancel, worker->task) ? -125 /* -ECANCELED */
+                                                                           : 0;
 }
 
 /* -- Placement (placement.c) -- */

@@ -306,7 +306,7 @@ int corio_shield(bool on)
         return -EPERM;
     int before = cr_load_32(&task->shielded) != 0;
     cr_store_32(&task->shielded, on);
-    if (before && !on)
+    if (before != on)
         cr_cancel_forget(&worker->sched->cancel);
     return before;
 }

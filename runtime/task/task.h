@@ -69,8 +69,9 @@ struct corio_task {
     cr_scope scope;
     struct cr_more *more; /* what few tasks have (more.h); NULL for most. Read by descendants. */
     uint64_t identity;    /* who it is to a mutex; 0: it has not locked any */
-    uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
-    uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
+    uint64_t doomed;  /* found cancelled: step of the mark << 32 | shields raised then (cancel.h) */
+    uint32_t checked; /* the epoch at which it was found not to be cancelled (cancel.h) */
+    uint32_t shielded; /* its own calls, and its children, are not cancelled from above */
 #if CR_TSAN
     void *landing; /* jmp_buf */
 #endif
@@ -162,9 +163,16 @@ static inline bool cr_scope_sleep(cr_scope *scope, cr_park *waiter)
     return cr_add_64(&scope->arrived, left) + left != 0;
 }
 
+/* Whether all children are complete, also while the owner sleeps. At quiescence. */
+static inline bool cr_scope_is_complete(const cr_scope *scope)
+{
+    return (scope->waiter != NULL ? scope->arrived : cr_scope_unfinished(scope)) == 0;
+}
+
 /* All children are complete: ready for the next round. Owner only. */
 static inline void cr_scope_reset(cr_scope *scope)
 {
+    scope->waiter = NULL;
     scope->spawned = 0;
     scope->joined = 0;
     scope->window_used = 0;

@@ -188,6 +188,65 @@ static void cancellation_reaches_all_below(void **state)
     }
 }
 
+/* A chain of tasks, each the only child of the one above. */
+typedef struct chain {
+    int left;
+    int (*leaf)(void);
+    int code; /* what each level returns; 0: what its wait returned */
+} chain;
+
+static corio_group *group_of_chain;
+
+static int cancel_the_chain(void)
+{
+    return corio_group_cancel(group_of_chain, -EIO);
+}
+
+static int ask_below(void)
+{
+    return corio_io(dispatcher, NULL, NULL);
+}
+
+static int chain_level(void *arg)
+{
+    chain below = *(const chain *)arg;
+    if (below.left-- == 0)
+        return below.leaf();
+    CHECK(corio_go(chain_level, &below) == 0);
+    int rc = corio_wait();
+    CHECK(rc != 0);
+    return below.code != 0 ? below.code : rc;
+}
+
+static int cancel_chain(void *arg)
+{
+    const chain *top = arg;
+    int code = -EIO;
+    CHECK(corio_group_open(NULL, &group_of_chain) == 0);
+    CHECK(corio_group_go(group_of_chain, chain_level, arg) == 0);
+    if (top->leaf == ask_below)
+        CHECK(corio_group_go_copy(group_of_chain, fail_with, &code, sizeof code) == 0);
+    CHECK(corio_group_close(group_of_chain) == -EIO);
+    return 0;
+}
+
+/* In a time that grows as the depth does; in the step of the cancellation and in the next, with
+ * tasks that pass -ECANCELED on and with such as have errors of their own. */
+static void cancelled_chain_of_any_depth_comes_to_its_end(void **state)
+{
+    (void)state;
+    enum { depth = CR_TESTS_TSAN ? 200 : CR_TESTS_ASAN ? 10000 : 100000 };
+    corio_runtime *runtime = runtime_with(2);
+    dispatcher = add_dispatcher(runtime, answer);
+    for (int own = 0; own <= 1; own++) {
+        chain here = {depth, cancel_the_chain, own ? -EDOM : 0};
+        chain later = {depth, ask_below, own ? -EDOM : 0};
+        assert_int_equal(corio_run(runtime, cancel_chain, &here), 0);
+        assert_int_equal(corio_run(runtime, cancel_chain, &later), 0);
+    }
+    corio_runtime_destroy(runtime);
+}
+
 static int keep_going(void *arg)
 {
     (void)arg;
@@ -714,6 +773,7 @@ int main(void)
         cmocka_unit_test(cancelled_scope_without_children_has_its_error),
         cmocka_unit_test(requests_of_a_cancelled_scope_do_not_go_out),
         cmocka_unit_test(cancellation_reaches_all_below),
+        cmocka_unit_test(cancelled_chain_of_any_depth_comes_to_its_end),
         cmocka_unit_test(scope_that_keeps_going_runs_all),
         cmocka_unit_test(blocked_calls_return),
         cmocka_unit_test(dispatcher_learns_of_cancelled_requests_and_is_waited_for),
