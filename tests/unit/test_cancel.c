@@ -468,6 +468,7 @@ static int shielded_work(void *arg)
     (void)arg;
     CHECK(corio_shield(true) == 0);
     CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0); /* cancelled while it waits for this */
     CHECK(corio_cancelled() == 0);
     CHECK(corio_go(count_start, NULL) == 0);
     CHECK(corio_wait() == 0);
