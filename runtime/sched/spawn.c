@@ -110,7 +110,7 @@ static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 
 static int start_with(void *arg);
 
-/* A closure that never starts: what it carries is released. */
+/* A closure that never starts, or whose task is complete: what it carries is released. */
 static void drop(const cr_item *closure)
 {
     if (closure->fn == start_with)
@@ -152,6 +152,7 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
     }
     if (CR_UNLIKELY(traced))
         cr_trace_finish(cr_worker_self()->trace, &task, rc);
+    drop(closure);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
@@ -282,14 +283,11 @@ typedef struct with {
     alignas(16) char copy[];
 } with;
 
-/* In the new task. The block goes when its children are complete: they may look at the copy. */
+/* In the new task. The block goes when that is complete, with its children and those of its
+ * cleanups: they may look at the copy. */
 static int start_with(void *arg)
 {
     const with *given = arg;
-    if (corio_defer(cr_free, arg) != 0) {
-        cr_free(arg);
-        return -ENOMEM;
-    }
     if (given->deadline_ns != 0 && cr_now_ns() >= given->deadline_ns)
         return -ETIMEDOUT;
     int rc = given->deadline_ns != 0 ? corio_set_deadline(given->deadline_ns) : 0;

@@ -286,6 +286,49 @@ static void children_of_cleanups_are_shielded(void **state)
     }
 }
 
+/* The child of a cleanup looks at the task's argument, which was copied. */
+static int look_at_copy(void *arg)
+{
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    CHECK(((const char *)arg)[999] == 'x');
+    ADD(children_of_cleanups);
+    return 0;
+}
+
+static void spawn_looker(void *arg)
+{
+    (void)corio_go(look_at_copy, arg);
+}
+
+static int leave_looker(void *arg)
+{
+    return corio_defer(spawn_looker, arg);
+}
+
+static int copy_large(void *arg)
+{
+    (void)arg;
+    char large[1000];
+    memset(large, 'x', sizeof large);
+    corio_go_options options = {.size = sizeof options, .copy_bytes = sizeof large};
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go_with(&options, leave_looker, large) == 0);
+    memset(large, 'y', sizeof large);
+    return corio_wait();
+}
+
+static void copied_argument_stays_for_children_of_cleanups(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        add_dispatcher(runtime);
+        children_of_cleanups = 0;
+        assert_int_equal(corio_run(runtime, copy_large, NULL), 0);
+        assert_int_equal(children_of_cleanups, 10);
+    }
+}
+
 static void cleanups_may_ask_and_fail(void **state)
 {
     (void)state;
@@ -389,6 +432,7 @@ int main(void)
         cmocka_unit_test(children_of_a_failing_task_are_cancelled_and_waited_for),
         cmocka_unit_test(cleanups_may_ask_and_fail),
         cmocka_unit_test(children_of_cleanups_are_shielded),
+        cmocka_unit_test(copied_argument_stays_for_children_of_cleanups),
         cmocka_unit_test(error_that_replaces_another_names_it_as_cause),
         cmocka_unit_test(misuse_is_a_named_error),
         cmocka_unit_test(error_comes_up_from_any_depth),
