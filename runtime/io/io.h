@@ -160,7 +160,7 @@ struct cr_io {
     size_t in_use_capacity;
 
     cr_retry *delayed;
-    uint32_t handled; /* epoch of the marks that have been looked at */
+    uint32_t handled; /* changes of the marks that have been looked at */
     bool some_expired;
 
     cr_threads threads;

@@ -224,7 +224,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
         io_phases(runtime, leader);
     cr_entry *parks;
     size_t count = cr_io_resume_list(&runtime->io, leader, &parks);
-    cr_store_64(&sched->cancel.step, sched->cancel.step + 1);
+    cr_cancel_next_step(&sched->cancel);
     uint64_t ended = cr_now_ns();
     if (CR_UNLIKELY(leader->trace != NULL)) {
         cr_trace_phase(leader->trace, "CPU phase", phase, runtime->phase_began_ns, began);

@@ -206,7 +206,8 @@ int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
 int cr_land(corio_task *task, corio_task_fn *fn, void *arg);
 /* Goes on leaving: after cr_land, for who must not end it. */
 _Noreturn void cr_leave_again(corio_task *task);
-/* Runs the cleanups; 0 or the first error among them. */
+/* Runs the cleanups; 0 or the first error among them. The task is shielded from then on: their
+ * children may be unfinished. */
 int cr_run_deferred(corio_task *task);
 
 /* -- Finding work (steal.c, idle.c) -- */
@@ -253,10 +254,8 @@ static inline void cr_pushed(cr_worker *worker)
  * an earlier step, else 0 (in the same step it parks until the step's end, see cancel.h). */
 static inline int cr_check_cancelled(const cr_worker *worker)
 {
-    return CR_UNLIKELY(cr_task_cancelled(&worker->sched->cancel, worker->task) ==
-                       CR_CANCELLED_EARLIER)
-               ? -125 /* -ECANCELED */
-               : 0;
+    return cr_task_cancelled_earlier(&worker->sched->cancel, worker->task) ? -125 /* -ECANCELED */
+                                                                           : 0;
 }
 
 /* -- Placement (placement.c) -- */

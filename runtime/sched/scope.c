@@ -37,14 +37,15 @@ static const cr_park_reason waits = {.text = "waits for its children"};
 /* A mark set in this step lies on the scope. Read by the waiter when the children are complete, or
  * by the last of them: both see what all children did. A waiter that was itself cancelled in an
  * earlier step does not wait for the end of this one: all below a mark is complete in the step after
- * it, whatever had been started. */
+ * it, whatever had been started. (Not if a child failed that was not cancelled with it, having a
+ * shield: that mark is on a list until the step ends.) */
 static bool must_settle(const cr_worker *worker, const cr_scope *scope)
 {
     const cr_cancel *cancel = &worker->sched->cancel;
     /* [acquire cancel.mark] */
     return CR_UNLIKELY(cr_load_acquire_64(&scope->mark.word) != CR_MARK_NONE) &&
            scope->mark.step == cr_load_64(&cancel->step) &&
-           cr_task_cancelled(cancel, scope->owner) != CR_CANCELLED_EARLIER;
+           (scope->mark.partial || cr_task_cancelled(cancel, scope->owner) != CR_CANCELLED_EARLIER);
 }
 
 static void settle_later(cr_worker *worker, cr_park *waiter)
@@ -323,7 +324,7 @@ int corio_shield(bool on)
         return -EPERM;
     int before = cr_load_32(&task->shielded) != 0;
     cr_store_32(&task->shielded, on);
-    if (before && !on)
+    if (before != on)
         cr_cancel_forget(&worker->sched->cancel);
     return before;
 }

@@ -29,14 +29,16 @@ static cr_failure *earlier(cr_failure *a, cr_failure *b)
     return first ? a : b;
 }
 
-/* A task that ends with an error needs its children no longer. */
+/* A task that ends with an error needs its children no longer. Those that it spawned and has not
+ * waited for: whether they have finished by now depends on timing, and the step in which the task
+ * ends must not. */
 static void cancel_children(cr_cancel *cancel, corio_task *task)
 {
-    if (cr_scope_unfinished(&task->scope) != 0)
+    if (task->scope.spawned != 0)
         cr_scope_cancel_quietly(cancel, &task->scope);
     for (corio_group *group = task->more != NULL ? task->more->groups : NULL; group != NULL;
          group = group->next)
-        if (cr_scope_unfinished(&group->scope) != 0)
+        if (group->scope.spawned != 0)
             cr_scope_cancel_quietly(cancel, &group->scope);
 }
 
@@ -55,10 +57,11 @@ static cr_failure *join_all(corio_task *task)
 }
 
 /* Children's errors count if the task has none itself; and if it only passes on the -ECANCELED that
- * a spawn into their cancelled scope gave it. */
+ * a spawn into their cancelled scope gave it. A shield holds until they are complete. */
 static int finish_children(corio_task *task, int rc)
 {
     cr_failure *first = join_all(task);
+    cr_store_32(&task->shielded, 0);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     if (first != NULL && rc == -ECANCELED && cr_task_cancelled(cancel, task) == CR_NOT_CANCELLED)
         rc = 0;
@@ -82,6 +85,12 @@ static int own_deadline(corio_task *task, int rc)
     return -ETIMEDOUT;
 }
 
+/* A scope may be cancelled, and so have an error, without children. */
+static bool was_cancelled(const cr_scope *scope)
+{
+    return CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE);
+}
+
 /* After the task's function, if it has children or anything else to put in order. */
 static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 {
@@ -101,40 +110,42 @@ static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 
 static int start_with(void *arg);
 
-/* A closure that never starts: what it carries is released. */
-static void drop(const cr_item *closure)
+/* What a closure carries, and is to be released when it never starts or its task is complete; NULL:
+ * nothing. */
+static inline void *carried(const cr_item *closure)
 {
-    if (closure->fn == start_with)
-        cr_free(closure->arg);
+    return CR_UNLIKELY(closure->fn == start_with) ? closure->arg : NULL;
 }
 
 void cr_task_call(cr_worker *worker, const cr_item *closure)
 {
     cr_scope *scope = closure->scope;
     uint64_t index = closure->index_bytes >> 8;
+    void *block = carried(closure);
     if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, index) != CR_NOT_CANCELLED)) {
-        drop(closure);
+        cr_free(block);
         return;
     }
-    corio_task task = {.parent = scope->owner, .in = scope, .index = index, .name = closure->name};
+    corio_task task;
+    cr_task_init(&task, scope, index, closure->name);
     alignas(16) uint64_t copy[4];
     void *arg = closure->arg;
-    task.scope.owner = &task;
     if (closure->index_bytes & 0xff) {
         for (unsigned word = 0; word < 4; word++)
             copy[word] = cr_load_64(&closure->copy[word]); /* narrow loads: see fill_copy */
         arg = copy;
     }
     worker->task = &task;
-    bool traced = worker->trace != NULL;
+    bool traced = CR_UNLIKELY(worker->special) && worker->trace != NULL;
     if (CR_UNLIKELY(traced))
         cr_trace_run(worker->trace, &task);
+        /* The closure may lie in a slot of the deque, which is filled again from here on. */
 #if CR_TSAN
     int rc = cr_land(&task, closure->fn, arg);
 #else
     int rc = cr_land_here(closure->fn, arg);
 #endif
-    if (task.scope.spawned != 0 || task.more != NULL)
+    if (task.scope.spawned != 0 || task.more != NULL || was_cancelled(&task.scope))
         rc = task_finish(&task, rc);
     if (CR_UNLIKELY(rc != 0))
         cr_scope_fail(&cr_worker_self()->sched->cancel, scope, &task, rc);
@@ -144,13 +155,15 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
     }
     if (CR_UNLIKELY(traced))
         cr_trace_finish(cr_worker_self()->trace, &task, rc);
+    if (CR_UNLIKELY(block != NULL))
+        cr_free(block);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
 {
     corio_task task;
     cr_task_init(&task, closure->scope, closure->index_bytes >> 8, closure->name);
-    drop(closure);
+    cr_free(carried(closure));
     if (code != -ECANCELED)
         cr_scope_fail(&worker->sched->cancel, closure->scope, &task, code);
     cr_task_arrive(worker, closure->scope);
@@ -305,14 +318,11 @@ typedef struct with {
     alignas(16) char copy[];
 } with;
 
-/* In the new task. The block goes when its children are complete: they may look at the copy. */
+/* In the new task. The block goes when that is complete, with its children and those of its
+ * cleanups: they may look at the copy. */
 static int start_with(void *arg)
 {
     const with *given = arg;
-    if (corio_defer(cr_free, arg) != 0) {
-        cr_free(arg);
-        return -ENOMEM;
-    }
     if (given->deadline_ns != 0 && corio_now_ns() >= given->deadline_ns)
         return -ETIMEDOUT;
     int rc = given->deadline_ns != 0 ? corio_set_deadline(given->deadline_ns) : 0;
