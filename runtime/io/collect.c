@@ -217,8 +217,8 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
     io->in_flight += count;
     io->batch_total++;
     io->request_total += count;
-    if (io->log != NULL)
-        cr_log_batch(io, batch);
+    if (io->log.wanted)
+        cr_log_batch(&io->log, batch);
     if (CR_UNLIKELY(io->trace != NULL))
         number_calls(batch);
     uint64_t began = io->trace != NULL ? cr_now_ns() : 0, number = batch->number;

@@ -169,6 +169,8 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
         cr_apply_changes(runtime, leader);
         cr_io_collect(io, leader);
         exchange(runtime, leader);
+        if (CR_UNLIKELY(runtime->io.log.difference != NULL))
+            cr_report_difference(runtime);
         release_held(sched, leader);
         retry_starved(runtime, leader);
         sched->phase++;

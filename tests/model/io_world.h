@@ -84,9 +84,9 @@ void cr_trace_dispatch(cr_trace_buffer *buffer, const char *dispatcher, uint64_t
     (void)to_ns;
 }
 
-void cr_log_batch(cr_io *io, const corio_batch *batch)
+void cr_log_batch(cr_log *log, const corio_batch *batch)
 {
-    (void)io;
+    (void)log;
     (void)batch;
 }
 
