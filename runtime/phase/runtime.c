@@ -148,7 +148,7 @@ static void unlock(corio_canceller *canceller)
 static void cancel_run(corio_runtime *runtime, int code)
 {
     const corio_task root = {.name = runtime->root_name};
-    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope,
+    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope, NULL,
                     cr_failure_plain(&root, code, "cancelled"));
     cr_event_signal(&runtime->io.replied); /* the leader may be waiting */
 }

@@ -154,7 +154,7 @@ static void scope_times_out(void *context, cr_timer *timer)
 {
     cr_worker *leader = context;
     cr_scope *scope = ((scope_timer *)timer)->scope;
-    cr_scope_cancel(&leader->sched->cancel, scope,
+    cr_scope_cancel(&leader->sched->cancel, scope, NULL,
                     cr_failure_plain(scope->owner, -ETIMEDOUT, "the deadline has passed"));
 }
 
@@ -294,10 +294,15 @@ int corio_group_close(corio_group *group)
 
 /* -- Cancelling -- */
 
+/* By the owner, or by a task below it: of several that do so in the same step the one that is lowest
+ * in spawn order counts. */
 static int cancel_scope(cr_scope *scope, int code)
 {
     cr_cancel *cancel = &cr_worker_self()->sched->cancel;
-    cr_scope_cancel(cancel, scope, cr_failure_plain(corio_self(), code, "cancelled"));
+    const corio_task *by = corio_self();
+    while (by != NULL && by->in != scope)
+        by = by->parent;
+    cr_scope_cancel(cancel, scope, by, cr_failure_plain(corio_self(), code, "cancelled"));
     return 0;
 }
 
