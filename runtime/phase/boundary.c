@@ -25,8 +25,7 @@
 static void release(cr_worker *leader, cr_wait *wait)
 {
     cr_wait_remove_locked(wait);
-    wait->park.stack->park = NULL; /* nobody gives it up any more */
-    cr_make_runnable_leader(leader, &wait->park);
+    cr_wait_end_leader(leader, wait, 0);
 }
 
 /* Those whose window has room by now go on. */

@@ -47,6 +47,17 @@ void cr_wait_give_up(cr_worker *leader, cr_park *park);
 
 void cr_wait_remove_locked(cr_wait *wait);
 
+/* Makes those of a list (through `behind`) runnable that were taken out of a queue. */
+void cr_wait_wake_all(cr_worker *worker, cr_wait *first);
+/* The leader, at quiescence, for one that was taken out of its queue: goes on with `result`. */
+void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result);
+
+/* At quiescence: it is cancelled, so it is given up at this very boundary, if it was not yet. */
+static inline bool cr_wait_is_cancelled(const cr_worker *leader, const cr_wait *wait)
+{
+    return cr_task_cancelled(&leader->sched->cancel, wait->park.task) != CR_NOT_CANCELLED;
+}
+
 static inline cr_wait *cr_wait_of(cr_park *park)
 {
     return (cr_wait *)((char *)park - offsetof(cr_wait, park));

@@ -56,11 +56,7 @@ int corio_waitgroup_add(corio_waitgroup *group, int64_t delta)
     int rc = add_locked(&group->reserved_count, delta);
     cr_wait *woken = group->reserved_count == 0 ? take_all_locked(queue) : NULL;
     cr_waiters_unlock(queue);
-    while (woken != NULL) {
-        cr_wait *next = woken->behind; /* read before it runs */
-        cr_make_runnable(worker, &woken->park);
-        woken = next;
-    }
+    cr_wait_wake_all(worker, woken);
     return rc;
 }
 
