@@ -14,6 +14,7 @@
 #include <corio/io.h>
 #include <corio/mutex.h>
 #include <corio/runtime.h>
+#include <corio/semaphore.h>
 #include <corio/task.h>
 #include <corio/time.h>
 #include <corio/trace.h>
