@@ -73,7 +73,8 @@ static void time_out(void *context, cr_timer *timer)
         cr_give_up(context, &wait->park, -ETIMEDOUT);
 }
 
-int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
+int cr_wait_with(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns,
+                 void (*after)(cr_worker *worker, cr_park *park))
 {
     int rc = cr_check_cancelled(worker);
     if (rc != 0)
@@ -85,9 +86,14 @@ int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
         if (rc != 0)
             return rc;
     }
-    wait->park.after = enqueue;
+    wait->park.after = after;
     cr_suspend(worker, &wait->park);
     if (deadline_ns != CR_NEVER)
         cr_timers_disarm(&sched->timers, &wait->timer);
     return wait->park.result;
+}
+
+int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
+{
+    return cr_wait_with(worker, wait, deadline_ns, enqueue);
 }

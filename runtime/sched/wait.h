@@ -42,6 +42,11 @@ struct cr_wait {
  * -ETIMEDOUT, -EDEADLK; or -ECANCELED, -ENOMEM at once. */
 int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns);
 
+/* The same for those that queue up in their own way: `after` runs once the stack is left, and puts
+ * it where it is found, or makes it runnable. Of *wait only park and timer are used. */
+int cr_wait_with(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns,
+                 void (*after)(cr_worker *worker, cr_park *park));
+
 /* give_up of all reasons that have nothing else to put right. */
 void cr_wait_give_up(cr_worker *leader, cr_park *park);
 
