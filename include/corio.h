@@ -7,6 +7,7 @@
 
 #include <corio/batch.h>
 #include <corio/cancel.h>
+#include <corio/channel.h>
 #include <corio/error.h>
 #include <corio/fail.h>
 #include <corio/flight.h>
