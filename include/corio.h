@@ -14,6 +14,7 @@
 #include <corio/group.h>
 #include <corio/io.h>
 #include <corio/mutex.h>
+#include <corio/parallel.h>
 #include <corio/runtime.h>
 #include <corio/semaphore.h>
 #include <corio/task.h>
