@@ -191,8 +191,10 @@ bool cr_boundary(void *owner, cr_worker *leader)
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     cr_io_begin(&runtime->io);
-    for (unsigned i = 0; i < sched->worker_count; i++)
+    for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
+        cr_deque_free_retired(&sched->workers[i]->behind);
+    }
     if (cr_scope_unfinished(&runtime->root_scope) == 0) {
         end_run(runtime, leader);
         return false;
