@@ -22,5 +22,6 @@
 #include <corio/trace.h>
 #include <corio/typed.h>
 #include <corio/waitgroup.h>
+#include <corio/yield.h>
 
 #endif
