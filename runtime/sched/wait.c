@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-static void append_locked(cr_wait *wait)
+void cr_wait_append_locked(cr_wait *wait)
 {
     corio_waiters *queue = wait->queue;
     wait->before = queue->reserved_tail;
@@ -30,6 +30,25 @@ void cr_wait_remove_locked(cr_wait *wait)
     cr_store_32(&queue->reserved_count, queue->reserved_count - 1);
 }
 
+cr_wait *cr_waiters_take_all_locked(corio_waiters *queue)
+{
+    cr_wait *first = cr_waiters_first(queue);
+    queue->reserved_head = NULL;
+    queue->reserved_tail = NULL;
+    cr_store_32(&queue->reserved_count, 0);
+    return first;
+}
+
+/* Identities are given out to workers in blocks. */
+uint64_t cr_identity_new(cr_worker *worker)
+{
+    enum { block_bits = 20 };
+    static uint64_t blocks;
+    if ((worker->identities & ((1u << block_bits) - 1)) == 0)
+        worker->identities = (cr_add_64(&blocks, 1) << block_bits) + 1;
+    return worker->identities++;
+}
+
 /* The stack of the task has been left. Once queued, and unlocked, it may be running already. */
 static void enqueue(cr_worker *worker, cr_park *park)
 {
@@ -38,7 +57,7 @@ static void enqueue(cr_worker *worker, cr_park *park)
     cr_waiters_lock(guard);
     bool stays = wait->enter == NULL || wait->enter(wait);
     if (stays)
-        append_locked(wait);
+        cr_wait_append_locked(wait);
     cr_waiters_unlock(guard);
     if (!stays)
         cr_make_runnable(worker, park);

@@ -50,7 +50,10 @@ int cr_wait_with(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns,
 /* give_up of all reasons that have nothing else to put right. */
 void cr_wait_give_up(cr_worker *leader, cr_park *park);
 
+void cr_wait_append_locked(cr_wait *wait);
 void cr_wait_remove_locked(cr_wait *wait);
+/* Everybody out of a queue, as a list through `behind`. */
+cr_wait *cr_waiters_take_all_locked(corio_waiters *queue);
 
 /* Makes those of a list (through `behind`) runnable that were taken out of a queue. */
 void cr_wait_wake_all(cr_worker *worker, cr_wait *first);
@@ -61,6 +64,17 @@ void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result);
 static inline bool cr_wait_is_cancelled(const cr_worker *leader, const cr_wait *wait)
 {
     return cr_task_cancelled(&leader->sched->cancel, wait->park.task) != CR_NOT_CANCELLED;
+}
+
+/* A number that is the calling task's alone, for good: the address of a task that has ended may be
+ * another's by now. */
+uint64_t cr_identity_new(cr_worker *worker);
+static inline uint64_t cr_identity_of(cr_worker *worker)
+{
+    corio_task *task = worker->task;
+    if (CR_UNLIKELY(task->identity == 0))
+        task->identity = cr_identity_new(worker);
+    return task->identity;
 }
 
 static inline cr_wait *cr_wait_of(cr_park *park)

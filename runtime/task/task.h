@@ -68,7 +68,7 @@ struct corio_task {
     uint64_t spawns; /* children spawned so far, into any scope */
     cr_scope scope;
     struct cr_more *more; /* what few tasks have (more.h); NULL for most. Read by descendants. */
-    uint64_t identity;    /* who it is to a mutex; 0: it has not locked any */
+    uint64_t identity;    /* who it is to locks; 0: it has not locked any */
     uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
     uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
 #if CR_TSAN
@@ -97,7 +97,7 @@ _Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one ca
 typedef struct cr_park_reason {
     const char *text; /* "task NAME (PATH) ..." */
     /* Who has what it waits for; that task may be complete, and its address another's by now: so
-     * with its identity, 0 if it is alive for sure. NULL: nobody in particular. */
+     * with its identity, 0 if it is alive for sure. NULL, or returns NULL: nobody in particular. */
     const corio_task *(*holder)(const struct cr_park *park, uint64_t *ret_identity);
     /* At quiescence, for -EDEADLK, -ECANCELED or -ETIMEDOUT: takes it out of its queue. NULL: it
      * cannot give up. */
