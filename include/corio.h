@@ -16,6 +16,7 @@
 #include <corio/mutex.h>
 #include <corio/parallel.h>
 #include <corio/runtime.h>
+#include <corio/rwlock.h>
 #include <corio/semaphore.h>
 #include <corio/task.h>
 #include <corio/time.h>
