@@ -8,6 +8,7 @@
 #include <corio/batch.h>
 #include <corio/cancel.h>
 #include <corio/channel.h>
+#include <corio/condition.h>
 #include <corio/error.h>
 #include <corio/fail.h>
 #include <corio/flight.h>
