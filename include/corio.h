@@ -15,6 +15,7 @@
 #include <corio/group.h>
 #include <corio/io.h>
 #include <corio/mutex.h>
+#include <corio/once.h>
 #include <corio/parallel.h>
 #include <corio/runtime.h>
 #include <corio/rwlock.h>
