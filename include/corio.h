@@ -5,6 +5,7 @@
 #ifndef CORIO_H
 #define CORIO_H
 
+#include <corio/barrier.h>
 #include <corio/batch.h>
 #include <corio/cancel.h>
 #include <corio/channel.h>
