@@ -139,7 +139,7 @@ static int write_for_a_while(void *arg)
     int rc = *(bool *)arg ? corio_rwlock_write(&lock)
                           : corio_rwlock_write_until(&lock, corio_now_ns() + 2000000);
     CHECK(rc == (*(bool *)arg ? -ECANCELED : -ETIMEDOUT));
-    return rc;
+    return *(bool *)arg ? rc : 0;
 }
 
 static int read_behind(void *arg)
@@ -167,7 +167,7 @@ static int writer_gives_up(void *arg)
         CHECK(READ(readers) == 0 && corio_rwlock_wait_count(&lock) == 7);
         CHECK(corio_group_cancel(group, -EINTR) == 0);
     }
-    CHECK(corio_group_close(group) == (cancelled ? -EINTR : -ETIMEDOUT));
+    CHECK(corio_group_close(group) == (cancelled ? -EINTR : 0));
     CHECK(corio_wait() == 0 && READ(readers) == 5);
     CHECK(corio_rwlock_unlock(&lock) == 0);
     return corio_rwlock_destroy(&lock);
