@@ -30,15 +30,6 @@ void cr_wait_remove_locked(cr_wait *wait)
     cr_store_32(&queue->reserved_count, queue->reserved_count - 1);
 }
 
-cr_wait *cr_waiters_take_all_locked(corio_waiters *queue)
-{
-    cr_wait *first = cr_waiters_first(queue);
-    queue->reserved_head = NULL;
-    queue->reserved_tail = NULL;
-    cr_store_32(&queue->reserved_count, 0);
-    return first;
-}
-
 /* Identities are given out to workers in blocks. */
 uint64_t cr_identity_new(cr_worker *worker)
 {
@@ -67,15 +58,6 @@ void cr_wait_give_up(cr_worker *leader, cr_park *park)
 {
     (void)leader;
     cr_wait_remove_locked(cr_wait_of(park)); /* at quiescence nobody else has the lock */
-}
-
-void cr_wait_wake_all(cr_worker *worker, cr_wait *first)
-{
-    while (first != NULL) {
-        cr_wait *next = first->behind; /* read before it runs */
-        cr_make_runnable(worker, &first->park);
-        first = next;
-    }
 }
 
 void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result)

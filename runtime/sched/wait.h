@@ -52,11 +52,16 @@ void cr_wait_give_up(cr_worker *leader, cr_park *park);
 
 void cr_wait_append_locked(cr_wait *wait);
 void cr_wait_remove_locked(cr_wait *wait);
-/* Everybody out of a queue, as a list through `behind`. */
-cr_wait *cr_waiters_take_all_locked(corio_waiters *queue);
 
 /* Makes those of a list (through `behind`) runnable that were taken out of a queue. */
-void cr_wait_wake_all(cr_worker *worker, cr_wait *first);
+static inline void cr_wait_wake_all(cr_worker *worker, cr_wait *first)
+{
+    while (first != NULL) {
+        cr_wait *next = first->behind; /* read before it runs */
+        cr_make_runnable(worker, &first->park);
+        first = next;
+    }
+}
 /* The leader, at quiescence, for one that was taken out of its queue: goes on with `result`. */
 void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result);
 
@@ -85,6 +90,16 @@ static inline cr_wait *cr_wait_of(cr_park *park)
 static inline cr_wait *cr_waiters_first(const corio_waiters *queue)
 {
     return (cr_wait *)queue->reserved_head;
+}
+
+/* Everybody out of a queue, as a list through `behind`. */
+static inline cr_wait *cr_waiters_take_all_locked(corio_waiters *queue)
+{
+    cr_wait *first = cr_waiters_first(queue);
+    queue->reserved_head = NULL;
+    queue->reserved_tail = NULL;
+    cr_store_32(&queue->reserved_count, 0);
+    return first;
 }
 
 static inline void cr_waiters_lock(corio_waiters *queue)
