@@ -39,27 +39,28 @@ typedef struct corio_barrier {
  * it. Errors: -EINVAL no barrier, no parties. */
 CORIO_API int corio_barrier_init(corio_barrier *barrier, uint32_t parties);
 
-/* corio_barrier_wait: waits until as many tasks as there are parties wait, then lets all of them go on;
- * the next round begins at that moment. corio_barrier_wait_until: gives up when the clock reaches
- * deadline_ns.
+/* corio_barrier_wait: waits until as many tasks as there are parties wait, then lets all of them go
+ * on; the next round begins at that moment. corio_barrier_wait_until: gives up when the clock
+ * reaches deadline_ns.
  *
  * Returns 0; 1 to the one that came last. Suspends: unless it comes last. Thread: a task only.
  * Cancelled: returns, if it would have to wait. Errors: CORIO_EBROKEN the barrier is broken, or
- * becomes so while the task waits, or is reset; -EPERM not called from a task; -EINVAL no barrier, or
- * without parties; and these break it: -ECANCELED; -ETIMEDOUT; -EDEADLK nothing can run any more and
- * the others would never come (all who wait get that); -ENOMEM no memory for the timer. */
+ * becomes so while the task waits, or is reset; -EPERM not called from a task; -EINVAL no barrier,
+ * or without parties; and these break it: -ECANCELED; -ETIMEDOUT; -EDEADLK nothing can run any more
+ * and the others would never come (all who wait get that); -ENOMEM no memory for the timer. */
 CORIO_API int corio_barrier_wait(corio_barrier *barrier) CORIO_MUST_CHECK;
 CORIO_API int corio_barrier_wait_until(corio_barrier *barrier,
                                        uint64_t deadline_ns) CORIO_MUST_CHECK;
 
-/* corio_barrier_reset: begins a new round of a barrier that is not broken any more. Those who wait go
- * on with CORIO_EBROKEN.
+/* corio_barrier_reset: begins a new round of a barrier that is not broken any more. Those who wait
+ * go on with CORIO_EBROKEN.
  *
- * Suspends: never. Thread: a task only. Errors: -EPERM not called from a task; -EINVAL no barrier. */
+ * Suspends: never. Thread: a task only. Errors: -EPERM not called from a task; -EINVAL no
+ * barrier. */
 CORIO_API int corio_barrier_reset(corio_barrier *barrier);
 
-/* corio_barrier_is_broken: whether it is. corio_barrier_wait_count: how many tasks wait. At some moment
- * during the call. Suspends: never. Thread: any. */
+/* corio_barrier_is_broken: whether it is. corio_barrier_wait_count: how many tasks wait. At some
+ * moment during the call. Suspends: never. Thread: any. */
 CORIO_API bool corio_barrier_is_broken(const corio_barrier *barrier);
 CORIO_API uint32_t corio_barrier_wait_count(const corio_barrier *barrier);
 

@@ -4,14 +4,14 @@
  *
  *     corio_channel_create(sizeof(struct job), 16, &jobs);
  *
- *     corio_channel_send(jobs, &job);                      while (corio_channel_recv(jobs, &job) == 0)
- *     corio_channel_send(jobs, &next);                         work(&job);
- *     corio_channel_close(jobs, 0);                        (CORIO_ECLOSED ends the loop)
+ *     corio_channel_send(jobs, &job);                   while (corio_channel_recv(jobs, &job) == 0)
+ *     corio_channel_send(jobs, &next);                      work(&job);
+ *     corio_channel_close(jobs, 0);                     (CORIO_ECLOSED ends the loop)
  *
- * Everything sent is received once, in the order in which it was sent: what a task sends is received
- * in its order. With a capacity of 0 a send waits until somebody receives. Senders wait first come,
- * first served, and so do receivers. Elements are copied while the channel is locked: for large ones
- * send pointers.
+ * Everything sent is received once, in the order in which it was sent: what a task sends is
+ * received in its order. With a capacity of 0 a send waits until somebody receives. Senders wait
+ * first come, first served, and so do receivers. Elements are copied while the channel is locked:
+ * for large ones send pointers.
  *
  * Which of several tasks receives what depends on timing, and so may batches.
  */
@@ -26,8 +26,8 @@ typedef struct corio_channel corio_channel;
 
 /* corio_channel_create: makes a channel.
  *
- * element_bytes: of an element; 0: it carries nothing, and elements are NULL. capacity: how many can
- * be sent before somebody receives. ret_channel: given; release it with corio_channel_destroy.
+ * element_bytes: of an element; 0: it carries nothing, and elements are NULL. capacity: how many
+ * can be sent before somebody receives. ret_channel: given; release it with corio_channel_destroy.
  * Suspends: never. Thread: any. Errors: -EINVAL; -ENOMEM. */
 CORIO_API int corio_channel_create(size_t element_bytes, size_t capacity,
                                    corio_channel **ret_channel) CORIO_MUST_CHECK;
@@ -42,9 +42,9 @@ CORIO_API int corio_channel_destroy(corio_channel *channel);
  *
  * element: element_bytes bytes, borrowed for the call. Suspends: maybe. Thread: a task only.
  * Cancelled: returns, if it would have to wait. Errors: nothing is sent then: CORIO_ECLOSED, or the
- * code it was closed with, also if that happens while the call waits; -EPERM not called from a task;
- * -EINVAL; -EDEADLK nothing can run any more and nobody would receive; -ECANCELED; -ETIMEDOUT;
- * -ENOMEM no memory for the timer. */
+ * code it was closed with, also if that happens while the call waits; -EPERM not called from a
+ * task; -EINVAL; -EDEADLK nothing can run any more and nobody would receive; -ECANCELED;
+ * -ETIMEDOUT; -ENOMEM no memory for the timer. */
 CORIO_API int corio_channel_send(corio_channel *channel, const void *element) CORIO_MUST_CHECK;
 CORIO_API int corio_channel_send_until(corio_channel *channel, const void *element,
                                        uint64_t deadline_ns) CORIO_MUST_CHECK;
@@ -56,11 +56,11 @@ CORIO_API int corio_channel_try_send(corio_channel *channel, const void *element
 /* corio_channel_recv: takes the oldest element out. It waits while there is none.
  * corio_channel_recv_until: gives up when the clock reaches deadline_ns.
  *
- * element: element_bytes bytes, written on success. Suspends: maybe. Thread: a task only. Cancelled:
- * returns, if it would have to wait. Errors: nothing is received then: CORIO_ECLOSED, or the code it
- * was closed with, when all that was sent before has been received; -EPERM not called from a task;
- * -EINVAL; -EDEADLK nothing can run any more and nobody would send; -ECANCELED; -ETIMEDOUT; -ENOMEM
- * no memory for the timer. */
+ * element: element_bytes bytes, written on success. Suspends: maybe. Thread: a task only.
+ * Cancelled: returns, if it would have to wait. Errors: nothing is received then: CORIO_ECLOSED, or
+ * the code it was closed with, when all that was sent before has been received; -EPERM not called
+ * from a task; -EINVAL; -EDEADLK nothing can run any more and nobody would send; -ECANCELED;
+ * -ETIMEDOUT; -ENOMEM no memory for the timer. */
 CORIO_API int corio_channel_recv(corio_channel *channel, void *element) CORIO_MUST_CHECK;
 CORIO_API int corio_channel_recv_until(corio_channel *channel, void *element,
                                        uint64_t deadline_ns) CORIO_MUST_CHECK;

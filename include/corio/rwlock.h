@@ -5,10 +5,11 @@
  *
  * First come, first served: a writer that waits lets no new reader past it, and readers that wait
  * side by side go on together. So a task that reads must not lock to read again, for a writer may
- * wait in between; and a reader cannot become a writer: it unlocks, locks to write, and looks again.
+ * wait in between; and a reader cannot become a writer: it unlocks, locks to write, and looks
+ * again.
  *
- * A task may hold it through I/O. One that ends while it holds it leaves it locked for good, as with
- * a mutex. Who gets it first depends on timing if tasks race for it, and so may batches.
+ * A task may hold it through I/O. One that ends while it holds it leaves it locked for good, as
+ * with a mutex. Who gets it first depends on timing if tasks race for it, and so may batches.
  */
 #ifndef CORIO_RWLOCK_H
 #define CORIO_RWLOCK_H
@@ -32,8 +33,8 @@ typedef struct corio_rwlock {
     }
 
 /* corio_rwlock_read: waits until the calling task may read: nobody writes, and nobody waits before
- * it. corio_rwlock_write: until it may write: nobody else reads or writes. _until: gives up when the
- * clock reaches deadline_ns.
+ * it. corio_rwlock_write: until it may write: nobody else reads or writes. _until: gives up when
+ * the clock reaches deadline_ns.
  *
  * Suspends: maybe. Thread: a task only. Cancelled: returns, if it would have to wait. Errors: the
  * lock is not held then: -EPERM not called from a task; -EINVAL no lock; -EDEADLK the task writes
@@ -49,9 +50,9 @@ CORIO_API int corio_rwlock_write_until(corio_rwlock *lock, uint64_t deadline_ns)
 CORIO_API int corio_rwlock_try_read(corio_rwlock *lock) CORIO_MUST_CHECK;
 CORIO_API int corio_rwlock_try_write(corio_rwlock *lock) CORIO_MUST_CHECK;
 
-/* corio_rwlock_unlock: ends what the calling task does with the lock, and lets those go on whose turn
- * it is. Readers are counted and not known by name: while others read, an unlock too many by a task
- * that does not is not noticed.
+/* corio_rwlock_unlock: ends what the calling task does with the lock, and lets those go on whose
+ * turn it is. Readers are counted and not known by name: while others read, an unlock too many by a
+ * task that does not is not noticed.
  *
  * Suspends: never. Thread: a task that holds it. Errors: -EPERM nobody holds it, or another task
  * writes; -EINVAL no lock. */

@@ -40,21 +40,22 @@ CORIO_API int corio_semaphore_init(corio_semaphore *semaphore, uint64_t permits)
  * nobody waits before it; 0 takes nothing and does not wait. corio_semaphore_acquire_until: gives
  * up when the clock reaches deadline_ns.
  *
- * Suspends: maybe. Thread: a task only. Cancelled: returns, if it would have to wait. Errors: nothing
- * is taken then: -EPERM not called from a task; -EINVAL no semaphore; -EDEADLK nothing can run any
- * more and there would never be enough; -ECANCELED; -ETIMEDOUT; -ENOMEM no memory for the timer. */
+ * Suspends: maybe. Thread: a task only. Cancelled: returns, if it would have to wait. Errors:
+ * nothing is taken then: -EPERM not called from a task; -EINVAL no semaphore; -EDEADLK nothing can
+ * run any more and there would never be enough; -ECANCELED; -ETIMEDOUT; -ENOMEM no memory for the
+ * timer. */
 CORIO_API int corio_semaphore_acquire(corio_semaphore *semaphore,
                                       uint64_t permits) CORIO_MUST_CHECK;
 CORIO_API int corio_semaphore_acquire_until(corio_semaphore *semaphore, uint64_t permits,
                                             uint64_t deadline_ns) CORIO_MUST_CHECK;
 
-/* corio_semaphore_try_acquire: the same without waiting. Errors: -EBUSY there are too few, or others
- * wait already; else as corio_semaphore_acquire. Suspends: never. */
+/* corio_semaphore_try_acquire: the same without waiting. Errors: -EBUSY there are too few, or
+ * others wait already; else as corio_semaphore_acquire. Suspends: never. */
 CORIO_API int corio_semaphore_try_acquire(corio_semaphore *semaphore,
                                           uint64_t permits) CORIO_MUST_CHECK;
 
-/* corio_semaphore_release: gives `permits` permits back, or adds new ones, and lets those go on that
- * have enough now.
+/* corio_semaphore_release: gives `permits` permits back, or adds new ones, and lets those go on
+ * that have enough now.
  *
  * Suspends: never. Thread: a task only, not only one that has acquired. Errors: -EPERM not called
  * from a task; -EINVAL no semaphore; -EOVERFLOW there would be more than UINT64_MAX: nothing is

@@ -5,8 +5,9 @@
  * Why a phase has ended when `active` reaches zero
  *
  *   Claim: when the counter goes from one to zero, no task runs, no deque (each worker has two, the
- *   second for what has yielded) and no range holds anything (a closure that found no stack waits in
- *   `starved`), and it stays so until the worker that brought it to zero, the leader, says otherwise.
+ *   second for what has yielded) and no range holds anything (a closure that found no stack waits
+ *   in `starved`), and it stays so until the worker that brought it to zero, the leader, says
+ *   otherwise.
  *
  *   1. Only an active worker runs tasks, pushes to a deque (its own), or sets a range (its own);
  *      and the leader, at the boundary. Every worker that goes from inactive to active does it in

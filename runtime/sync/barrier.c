@@ -4,8 +4,8 @@
  *
  * Those who have arrived in this round are the queue. Who comes last takes all of them out in one
  * step under its lock, and does not wait itself: from then on whoever arrives belongs to the next
- * round. Breaking and resetting take all of them out in the same way, so each is woken once. Giving up
- * happens at quiescence only (wait.h), and breaks the barrier there.
+ * round. Breaking and resetting take all of them out in the same way, so each is woken once. Giving
+ * up happens at quiescence only (wait.h), and breaks the barrier there.
  *
  * Edges
  *   wait.queue   see wait.h; what each party wrote before it is seen by all behind it

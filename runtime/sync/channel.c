@@ -7,22 +7,22 @@
  *              senders ----> case --> case      there are some: the ring is full
  *
  * Sending and receiving are selects of one case. A case is queued in one channel; a call waits with
- * all of its cases at once. Whoever takes a case out of a queue under that channel's lock must claim
- * its call: one claim succeeds, so a call does one of its cases. Its other cases are found claimed
- * and passed over, or taken out by the call itself when it goes on: it locks each of its channels
- * once more, so its frame stays until nobody can hold a case of it.
+ * all of its cases at once. Whoever takes a case out of a queue under that channel's lock must
+ * claim its call: one claim succeeds, so a call does one of its cases. Its other cases are found
+ * claimed and passed over, or taken out by the call itself when it goes on: it locks each of its
+ * channels once more, so its frame stays until nobody can hold a case of it.
  *
- * Why nothing is lost. A call looks at its cases and queues them while it holds the locks of all its
- * channels (in the order of their addresses, so that two calls never wait for each other): whatever
- * makes a case ready comes before that, and is seen, or behind it, and finds the case queued. An
- * element is in the hands of a sender whose call has not been claimed, or in the ring, or in those of
- * a receiver whose call has; each step between them is under the lock. Giving up happens at
- * quiescence only, when every claimed call has gone on.
+ * Why nothing is lost. A call looks at its cases and queues them while it holds the locks of all
+ * its channels (in the order of their addresses, so that two calls never wait for each other):
+ * whatever makes a case ready comes before that, and is seen, or behind it, and finds the case
+ * queued. An element is in the hands of a sender whose call has not been claimed, or in the ring,
+ * or in those of a receiver whose call has; each step between them is under the lock. Giving up
+ * happens at quiescence only, when every claimed call has gone on.
  *
  * Edges
  *   wait.queue    see wait.h; what was written before send is seen behind recv
- *   select.claim  claim <-> claim   by compare-and-swap; what the claimer writes to the call reaches
- *                                   it through the deque (deque.item)
+ *   select.claim  claim <-> claim   by compare-and-swap; what the claimer writes to the call
+ *                                   reaches it through the deque (deque.item)
  */
 #include "runtime/sched/wait.h"
 
@@ -98,8 +98,8 @@ static queue *queue_of(const corio_select_case *what)
     return what->direction == CORIO_SELECT_SEND ? &channel->senders : &channel->receivers;
 }
 
-/* The first case whose call does nothing else already, out of the queue; its call is the caller's to
- * wake. NULL: there is none. */
+/* The first case whose call does nothing else already, out of the queue; its call is the caller's
+ * to wake. NULL: there is none. */
 static corio_select_case *claim_first_locked(queue *from)
 {
     corio_select_case *first;

@@ -5,11 +5,11 @@
  *     holds the mutex -> queued, mutex released -> signalled -> locks the mutex like anybody
  *                                               -> given up  -> the same, shielded
  *
- * A waiter is queued and lets go of the mutex in one step under the queue's lock, when its stack has
- * been left: a signaller needs that lock, so it comes before the step, and then the mutex was still
- * held and nothing had changed that the waiter had not seen; or behind it, and finds the waiter. It is
- * taken out by one signaller. Giving up happens at quiescence only (wait.h). The mutex's own lock is
- * taken within the queue's, never the other way round.
+ * A waiter is queued and lets go of the mutex in one step under the queue's lock, when its stack
+ * has been left: a signaller needs that lock, so it comes before the step, and then the mutex was
+ * still held and nothing had changed that the waiter had not seen; or behind it, and finds the
+ * waiter. It is taken out by one signaller. Giving up happens at quiescence only (wait.h). The
+ * mutex's own lock is taken within the queue's, never the other way round.
  *
  * Edges
  *   wait.queue   see wait.h; mutex.hold, see mutex.c

@@ -6,9 +6,9 @@
  *               | ^
  *               +-+ failed: the first that waits runs next (none: idle)
  *
- * The state changes under the queue's lock. Who ends an execution takes all out of the queue (done),
- * or hands the execution to the first (failed), in the same step: so there is one at a time, and
- * nobody waits for one that is over. Giving up happens at quiescence only (wait.h).
+ * The state changes under the queue's lock. Who ends an execution takes all out of the queue
+ * (done), or hands the execution to the first (failed), in the same step: so there is one at a
+ * time, and nobody waits for one that is over. Giving up happens at quiescence only (wait.h).
  *
  * Edges
  *   once.done    an execution -> callers that find it done   what fn wrote is seen

@@ -7,11 +7,11 @@
  *                         \-> [20, 50) ...
  *
  * Both halves are spawned, the left one first: spawn order is the order of the range. The waiter
- * takes the right half, thieves find the left one, the largest there is. The tree hangs on a scope of
- * its own in the caller's frame, so that the caller's children are not waited for; a task of its own
- * stands at the top, so that the user's functions, which may leave by corio_fail, never run in the
- * caller. What a node needs, its value too, lives in its frame, which stays until its children are
- * complete.
+ * takes the right half, thieves find the left one, the largest there is. The tree hangs on a scope
+ * of its own in the caller's frame, so that the caller's children are not waited for; a task of its
+ * own stands at the top, so that the user's functions, which may leave by corio_fail, never run in
+ * the caller. What a node needs, its value too, lives in its frame, which stays until its children
+ * are complete.
  */
 #include "runtime/sched/sched.h"
 

@@ -3,9 +3,9 @@
  * rwlock.c - many readers or one writer, first come first served.
  *
  * All of it changes under the queue's lock, and always so that afterwards the first in the queue
- * cannot go on: whoever unlocks, or leaves the queue, takes out those who can and makes them holders
- * in the same step. So nobody waits for a lock that it could have, and nobody walks in between.
- * Giving up happens at quiescence only (wait.h).
+ * cannot go on: whoever unlocks, or leaves the queue, takes out those who can and makes them
+ * holders in the same step. So nobody waits for a lock that it could have, and nobody walks in
+ * between. Giving up happens at quiescence only (wait.h).
  *
  * Edges
  *   wait.queue   see wait.h; what was written before unlock is seen behind the lock that follows it

@@ -3,8 +3,8 @@
  * yield.c - a task that goes behind the others: into a queue of its worker that is taken from last,
  * oldest first, and by thieves as well.
  *
- * A cancelled one does not yield any more, also in the step in which it is cancelled: a step does not
- * end while tasks yield.
+ * A cancelled one does not yield any more, also in the step in which it is cancelled: a step does
+ * not end while tasks yield.
  */
 #include "runtime/sched/sched.h"
 

@@ -10,7 +10,7 @@
  *   - a request is answered once, with its own answer
  *   - a shared result is one that somebody has just made
  *   - no more permits are out than there are; readers and writers are not inside together
- *   - what was sent into channels has been received, or is in there still; of a select one case is done
+ *   - what was sent into channels has been received, or is there still; of a select one case is done
  *   - after the run nothing is left: no key in flight, no mutex held, no stack in use
  *
  * Usage: stress_torture [factor] [seed [workers]]

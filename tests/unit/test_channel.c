@@ -121,7 +121,7 @@ static int recv_many(void *arg)
     int rc;
     while ((rc = recv_one(receiver, &got, cases)) == 0) {
         CHECK(got.sender < now.senders && got.check == made(got.sender, got.number).check);
-        /* In the order of the sender. Not with select on several channels: they are several queues. */
+        /* In the sender's order. Not with select on several channels: they are several queues. */
         CHECK(now.selects || (int64_t)got.number > last[got.sender]);
         last[got.sender] = got.number;
         ADD(now.received[got.sender]);

@@ -325,7 +325,8 @@ static int no_letters(uint64_t begin, uint64_t end, void *arg, void *value)
 static int fail_to_spell(void *arg)
 {
     text whole;
-    CHECK(corio_reduce(0, 1000, 10, no_letters, fail_to_join, arg, &whole, sizeof whole) == -ERANGE);
+    CHECK(corio_reduce(0, 1000, 10, no_letters, fail_to_join, arg, &whole, sizeof whole) ==
+          -ERANGE);
     CHECK(corio_reduce(0, 1000, 10, no_letters, fail_to_join, arg, &whole, 8) == -ERANGE);
     CHECK(corio_reduce(1990, 2010, 10, no_letters, fail_to_join, arg, &whole, 8) == -ENOENT);
     return 0;
