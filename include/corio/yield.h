@@ -10,8 +10,9 @@
 CORIO_BEGIN_DECLS
 
 /* corio_yield: puts the calling task behind all that its worker has to run, and behind those that
- * have yielded there before; other workers may take it up at once. With nothing else to run it
- * returns at once.
+ * have yielded there before; other workers may take it up at once. If its worker has nothing else,
+ * it gets something from another one; if no task waits to be run anywhere, the call returns at
+ * once.
  *
  * It never ends a phase, for the task can run all the time: so it does not help a task that waits
  * for an answer, a clock, or a task that waits for one; a loop of it until then never ends. Tasks

@@ -13,6 +13,16 @@
 
 static const cr_park_reason yields = {.text = "yields"};
 
+/* Something of another worker's, as if this one had become idle; false: there is nothing. */
+static bool take_over(cr_worker *worker)
+{
+    cr_item item;
+    if (!cr_steal_any(worker, &item))
+        return false;
+    CR_INVARIANT(cr_deque_push_owner(&worker->deque, &item)); /* it was empty: there is room */
+    return true;
+}
+
 int corio_yield(void)
 {
     cr_worker *worker = cr_worker_self();
@@ -20,7 +30,7 @@ int corio_yield(void)
         return -EPERM;
     if (cr_task_cancelled(&worker->sched->cancel, worker->task) != CR_NOT_CANCELLED)
         return -ECANCELED;
-    if (!cr_has_own(worker))
+    if (!cr_has_own(worker) && !take_over(worker))
         return 0;
     cr_park park = {.reason = &yields, .after = cr_make_runnable_behind};
     cr_suspend(worker, &park);

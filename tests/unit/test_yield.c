@@ -117,6 +117,40 @@ static int signs(void *arg)
     return 0;
 }
 
+/* The sign is to be given by a task in the deque of a worker that is busy: whoever yields gets it. */
+static int spin_until_sign(void *arg)
+{
+    unsigned *sign = arg;
+    CHECK(corio_go(give_sign, &sign[1]) == 0);
+    ADD(sign[0]);
+    while (READ(sign[1]) == 0) /* without a yield: somebody else must do it */
+        ;
+    return corio_wait();
+}
+
+static int busy_worker(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        unsigned sign[2] = {0, 0};
+        CHECK(corio_go(spin_until_sign, sign) == 0);
+        while (READ(sign[0]) == 0)
+            CHECK(corio_yield() == 0);
+        while (READ(sign[1]) == 0)
+            CHECK(corio_yield() == 0);
+        CHECK(corio_wait() == 0);
+    }
+    return 0;
+}
+
+static void whoever_yields_takes_from_busy_workers(void **state)
+{
+    (void)state;
+    corio_runtime *runtime = runtime_with(2);
+    assert_int_equal(corio_run(runtime, busy_worker, NULL), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+}
+
 static void others_get_their_turn(void **state)
 {
     (void)state;
@@ -215,6 +249,7 @@ int main(void)
         cmocka_unit_test(those_who_yield_take_turns),
         cmocka_unit_test(whatever_is_queued_goes_first),
         cmocka_unit_test(others_get_their_turn),
+        cmocka_unit_test(whoever_yields_takes_from_busy_workers),
         cmocka_unit_test(nobody_is_lost_and_the_phase_goes_on),
         cmocka_unit_test(cancelled_task_does_not_yield),
     };
