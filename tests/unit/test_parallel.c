@@ -211,6 +211,51 @@ static void first_error_cancels_the_rest(void **state)
     }
 }
 
+/* Errors behind I/O: who asks how often is the same on any number of workers. */
+static int ask_and_fail(uint64_t begin, uint64_t end, void *arg)
+{
+    for (int i = 0; i < 5; i++) {
+        int rc = ask(begin, end, arg);
+        if (rc != 0)
+            return rc;
+        if (begin % 7 == 3 && (int)(begin % 5) == i)
+            return -ENOENT;
+    }
+    return 0;
+}
+
+static int fail_and_go_on(void *arg)
+{
+    for (uint64_t grain = 1; grain < 4; grain++) {
+        CHECK(corio_parallel_for(0, 100, grain, ask_and_fail, arg) == -ENOENT);
+        CHECK(ask(grain, 0, NULL) == 0);
+    }
+    return 0;
+}
+
+static void failing_loops_ask_the_same_on_any_number_of_workers(void **state)
+{
+    (void)state;
+    static uint64_t first[numbers];
+    size_t first_count = 0, first_batches = 0;
+    for (int round = 0; round < 20; round++) {
+        FOR_EACH_WORKER_COUNT(runtime)
+        {
+            set_up(runtime);
+            assert_int_equal(corio_run(runtime, fail_and_go_on, NULL), 0);
+            if (first_count == 0) {
+                memcpy(first, asked, sizeof first);
+                first_count = asked_count;
+                first_batches = batches;
+            }
+            assert_int_equal(asked_count, first_count);
+            assert_int_equal(batches, first_batches);
+            assert_memory_equal(asked, first, first_count * sizeof *first);
+        }
+    }
+    assert_true(first_count > 100);
+}
+
 /* -- Reduce -- */
 
 static int add_inverses(uint64_t begin, uint64_t end, void *arg, void *value)
@@ -375,6 +420,7 @@ int main(void)
         cmocka_unit_test(loops_nest_and_leave_other_children_alone),
         cmocka_unit_test(requests_are_one_batch_in_the_order_of_the_range),
         cmocka_unit_test(first_error_cancels_the_rest),
+        cmocka_unit_test(failing_loops_ask_the_same_on_any_number_of_workers),
         cmocka_unit_test(result_is_the_same_to_the_bit_on_any_number_of_workers),
         cmocka_unit_test(values_are_combined_in_the_order_of_the_range),
         cmocka_unit_test(failing_values_fail_the_whole),
