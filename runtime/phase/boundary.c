@@ -25,8 +25,7 @@
 static void release(cr_worker *leader, cr_wait *wait)
 {
     cr_wait_remove_locked(wait);
-    wait->park.stack->park = NULL; /* nobody gives it up any more */
-    cr_make_runnable_leader(leader, &wait->park);
+    cr_wait_end_leader(leader, wait, 0);
 }
 
 /* Those whose window has room by now go on. */
@@ -215,8 +214,10 @@ bool cr_boundary(void *owner, cr_worker *leader)
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     cr_io_begin(&runtime->io);
-    for (unsigned i = 0; i < sched->worker_count; i++)
+    for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
+        cr_deque_free_retired(&sched->workers[i]->behind);
+    }
     if (cr_scope_unfinished(&runtime->root_scope) == 0) {
         end_run(runtime, leader);
         return false;

@@ -44,6 +44,8 @@ static void look_for(void *arg, cr_stack *stack)
 static void print_holder(search *found, const cr_park *park)
 {
     const corio_task *holder = park->reason->holder(park, &found->identity);
+    if (holder == NULL)
+        return;
     found->wanted = holder;
     found->alive = false;
     cr_stack_pool_each_parked(&found->runtime->sched.pool, look_for, found);

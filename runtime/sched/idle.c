@@ -4,18 +4,19 @@
  *
  * Why a phase has ended when `active` reaches zero
  *
- *   Claim: when the counter goes from one to zero, no task runs, no deque and no range holds
- *   anything (a closure that found no stack waits in `starved`), and it stays so until the worker
- *   that brought it to zero, the leader, says otherwise.
+ *   Claim: when the counter goes from one to zero, no task runs, no deque (each worker has two, the
+ *   second for what has yielded) and no range holds anything (a closure that found no stack waits
+ *   in `starved`), and it stays so until the worker that brought it to zero, the leader, says
+ *   otherwise.
  *
  *   1. Only an active worker runs tasks, pushes to a deque (its own), or sets a range (its own);
  *      and the leader, at the boundary. Every worker that goes from inactive to active does it in
  *      enter(), by a compare-and-swap that refuses to rise from zero, or is the leader.
- *   2. A worker leaves (subtracts one) only after it has found its own deque, its overflow list
- *      and its own range empty, and has then looked at everybody else's deque and range and found
+ *   2. A worker leaves (subtracts one) only after it has found its own deques, its overflow list
+ *      and its own range empty, and has then looked at everybody else's deques and range and found
  *      nothing. It fills none of them while it is inactive, and nobody else does within a phase. So
- *      a worker that was active in this phase and is inactive has an empty deque and range.
- *   3. One that was not active in this phase has an empty deque, but maybe a range that the leader
+ *      a worker that was active in this phase and is inactive has empty deques and an empty range.
+ *   3. One that was not active in this phase has empty deques, but maybe a range that the leader
  *      filled before the phase. That only shrinks until its owner enters, and whoever leaves last
  *      has looked at it and found it empty.
  *   4. At the step to zero all workers are inactive, so by 2 and 3 every deque and range is empty

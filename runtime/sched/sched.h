@@ -61,6 +61,8 @@ typedef struct cr_worker_stats {
 
 struct cr_worker {
     cr_deque deque;
+    cr_deque
+        behind; /* a queue: all take at its top. What has yielded, run when there is nothing else */
     alignas(64) cr_range range; /* the owner and thieves */
 
     alignas(64) cr_sched *sched; /* from here on: the owner's */
@@ -172,6 +174,8 @@ void cr_suspend(cr_worker *worker, cr_park *park);
 void cr_run_from_home(cr_worker *worker, const cr_item *item);
 /* Makes a parked stack runnable: in the worker's own deque. Cannot fail. */
 void cr_make_runnable(cr_worker *worker, cr_park *park);
+/* The same, behind all else that the worker has, and what got there before. */
+void cr_make_runnable_behind(cr_worker *worker, cr_park *park);
 /* The same by the leader at a boundary: nobody is woken for it before the resume. */
 void cr_make_runnable_leader(cr_worker *leader, cr_park *park);
 /* At quiescence: the call that parked returns `result` instead of what it waits for. The park's
@@ -213,6 +217,8 @@ int cr_run_deferred(corio_task *task);
 /* -- Finding work (steal.c, idle.c) -- */
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item);
+/* Whether the worker has anything to run: thieves may be about to take it. */
+bool cr_has_own(const cr_worker *worker);
 /* If the next thing is a stack of the resume array: that; else NULL. */
 cr_park *cr_next_resume(cr_worker *worker);
 bool cr_steal_any(cr_worker *thief, cr_item *ret_item);

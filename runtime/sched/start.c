@@ -112,7 +112,8 @@ static cr_worker *worker_create(cr_sched *sched, unsigned number)
     cr_worker *worker = cr_alloc_aligned(sizeof *worker);
     if (worker == NULL)
         return NULL;
-    if (cr_deque_init(&worker->deque) != 0) {
+    if (cr_deque_init(&worker->deque) != 0 || cr_deque_init(&worker->behind) != 0) {
+        cr_deque_fini(&worker->deque);
         cr_free(worker);
         return NULL;
     }
@@ -154,6 +155,7 @@ static void release(cr_sched *sched)
         if (sched->workers[i] == NULL)
             continue;
         cr_deque_fini(&sched->workers[i]->deque);
+        cr_deque_fini(&sched->workers[i]->behind);
         cr_free(sched->workers[i]);
     }
     cr_free(sched->workers);

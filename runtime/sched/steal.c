@@ -34,6 +34,16 @@ cr_park *cr_next_resume(cr_worker *worker)
     return take_resume(worker);
 }
 
+/* The oldest item. */
+static bool steal_item(cr_deque *deque, cr_item *ret_item)
+{
+    cr_steal result;
+    do {
+        result = cr_deque_steal_any(deque, ret_item);
+    } while (result == CR_STEAL_LOST);
+    return result == CR_STEAL_GOT;
+}
+
 bool cr_next_own(cr_worker *worker, cr_item *ret_item)
 {
     if (cr_simulated(worker->sched) && worker->overflow == NULL)
@@ -50,7 +60,13 @@ bool cr_next_own(cr_worker *worker, cr_item *ret_item)
     }
     ret_item->fn = NULL;
     ret_item->park = take_resume(worker);
-    return ret_item->park != NULL;
+    return ret_item->park != NULL || steal_item(&worker->behind, ret_item);
+}
+
+bool cr_has_own(const cr_worker *worker)
+{
+    return cr_deque_maybe_any(&worker->deque) || worker->overflow != NULL ||
+           cr_range_maybe_any(&worker->range) || cr_deque_maybe_any(&worker->behind);
 }
 
 /* Takes half of the victim's range: the lowest of it to run, the rest as the thief's own. */
@@ -66,11 +82,8 @@ static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 
 static bool steal_from(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 {
-    cr_steal result;
-    do {
-        result = cr_deque_steal_any(&victim->deque, ret_item);
-    } while (result == CR_STEAL_LOST);
-    return result == CR_STEAL_GOT || steal_range(thief, victim, ret_item);
+    return steal_item(&victim->deque, ret_item) || steal_range(thief, victim, ret_item) ||
+           (cr_deque_maybe_any(&victim->behind) && steal_item(&victim->behind, ret_item));
 }
 
 /* xorshift64: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003). */
@@ -106,7 +119,8 @@ bool cr_work_visible(const cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const cr_worker *worker = sched->workers[i];
-        if (cr_deque_maybe_any(&worker->deque) || cr_range_maybe_any(&worker->range))
+        if (cr_deque_maybe_any(&worker->deque) || cr_range_maybe_any(&worker->range) ||
+            cr_deque_maybe_any(&worker->behind))
             return true;
     }
     return false;

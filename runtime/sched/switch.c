@@ -247,6 +247,19 @@ void cr_make_runnable(cr_worker *worker, cr_park *park)
     cr_pushed(worker);
 }
 
+void cr_make_runnable_behind(cr_worker *worker, cr_park *park)
+{
+    if (cr_simulated(worker->sched)) { /* any may be next: there is one place for all */
+        cr_make_runnable(worker, park);
+        return;
+    }
+    cr_item item = {.fn = NULL, .park = park};
+    if (CR_LIKELY(cr_deque_push_owner(&worker->behind, &item)))
+        cr_pushed(worker);
+    else
+        cr_make_runnable(worker, park);
+}
+
 void cr_give_up(cr_worker *leader, cr_park *park, int result)
 {
     park->result = result;

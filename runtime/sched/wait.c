@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-static void append_locked(cr_wait *wait)
+void cr_wait_append_locked(cr_wait *wait)
 {
     corio_waiters *queue = wait->queue;
     wait->before = queue->reserved_tail;
@@ -30,6 +30,16 @@ void cr_wait_remove_locked(cr_wait *wait)
     cr_store_32(&queue->reserved_count, queue->reserved_count - 1);
 }
 
+/* Identities are given out to workers in blocks. */
+uint64_t cr_identity_new(cr_worker *worker)
+{
+    enum { block_bits = 20 };
+    static uint64_t blocks;
+    if ((worker->identities & ((1u << block_bits) - 1)) == 0)
+        worker->identities = (cr_add_64(&blocks, 1) << block_bits) + 1;
+    return worker->identities++;
+}
+
 /* The stack of the task has been left. Once queued, and unlocked, it may be running already. */
 static void enqueue(cr_worker *worker, cr_park *park)
 {
@@ -38,7 +48,7 @@ static void enqueue(cr_worker *worker, cr_park *park)
     cr_waiters_lock(guard);
     bool stays = wait->enter == NULL || wait->enter(wait);
     if (stays)
-        append_locked(wait);
+        cr_wait_append_locked(wait);
     cr_waiters_unlock(guard);
     if (!stays)
         cr_make_runnable(worker, park);
@@ -50,6 +60,13 @@ void cr_wait_give_up(cr_worker *leader, cr_park *park)
     cr_wait_remove_locked(cr_wait_of(park)); /* at quiescence nobody else has the lock */
 }
 
+void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result)
+{
+    wait->park.result = result;
+    wait->park.stack->park = NULL; /* nobody gives it up any more */
+    cr_make_runnable_leader(leader, &wait->park);
+}
+
 static void time_out(void *context, cr_timer *timer)
 {
     cr_wait *wait = (cr_wait *)((char *)timer - offsetof(cr_wait, timer));
@@ -57,7 +74,8 @@ static void time_out(void *context, cr_timer *timer)
         cr_give_up(context, &wait->park, -ETIMEDOUT);
 }
 
-int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
+int cr_wait_with(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns,
+                 void (*after)(cr_worker *worker, cr_park *park))
 {
     int rc = cr_check_cancelled(worker);
     if (rc != 0)
@@ -69,9 +87,14 @@ int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
         if (rc != 0)
             return rc;
     }
-    wait->park.after = enqueue;
+    wait->park.after = after;
     cr_suspend(worker, &wait->park);
     if (deadline_ns != CR_NEVER)
         cr_timers_disarm(&sched->timers, &wait->timer);
     return wait->park.result;
+}
+
+int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns)
+{
+    return cr_wait_with(worker, wait, deadline_ns, enqueue);
 }

@@ -42,10 +42,45 @@ struct cr_wait {
  * -ETIMEDOUT, -EDEADLK; or -ECANCELED, -ENOMEM at once. */
 int cr_wait_in(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns);
 
+/* The same for those that queue up in their own way: `after` runs once the stack is left, and puts
+ * it where it is found, or makes it runnable. Of *wait only park and timer are used. */
+int cr_wait_with(cr_worker *worker, cr_wait *wait, uint64_t deadline_ns,
+                 void (*after)(cr_worker *worker, cr_park *park));
+
 /* give_up of all reasons that have nothing else to put right. */
 void cr_wait_give_up(cr_worker *leader, cr_park *park);
 
+void cr_wait_append_locked(cr_wait *wait);
 void cr_wait_remove_locked(cr_wait *wait);
+
+/* Makes those of a list (through `behind`) runnable that were taken out of a queue. */
+static inline void cr_wait_wake_all(cr_worker *worker, cr_wait *first)
+{
+    while (first != NULL) {
+        cr_wait *next = first->behind; /* read before it runs */
+        cr_make_runnable(worker, &first->park);
+        first = next;
+    }
+}
+/* The leader, at quiescence, for one that was taken out of its queue: goes on with `result`. */
+void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result);
+
+/* At quiescence: it is cancelled, so it is given up at this very boundary, if it was not yet. */
+static inline bool cr_wait_is_cancelled(const cr_worker *leader, const cr_wait *wait)
+{
+    return cr_task_cancelled(&leader->sched->cancel, wait->park.task) != CR_NOT_CANCELLED;
+}
+
+/* A number that is the calling task's alone, for good: the address of a task that has ended may be
+ * another's by now. */
+uint64_t cr_identity_new(cr_worker *worker);
+static inline uint64_t cr_identity_of(cr_worker *worker)
+{
+    corio_task *task = worker->task;
+    if (CR_UNLIKELY(task->identity == 0))
+        task->identity = cr_identity_new(worker);
+    return task->identity;
+}
 
 static inline cr_wait *cr_wait_of(cr_park *park)
 {
@@ -55,6 +90,16 @@ static inline cr_wait *cr_wait_of(cr_park *park)
 static inline cr_wait *cr_waiters_first(const corio_waiters *queue)
 {
     return (cr_wait *)queue->reserved_head;
+}
+
+/* Everybody out of a queue, as a list through `behind`. */
+static inline cr_wait *cr_waiters_take_all_locked(corio_waiters *queue)
+{
+    cr_wait *first = cr_waiters_first(queue);
+    queue->reserved_head = NULL;
+    queue->reserved_tail = NULL;
+    cr_store_32(&queue->reserved_count, 0);
+    return first;
 }
 
 static inline void cr_waiters_lock(corio_waiters *queue)

@@ -18,7 +18,7 @@
  *                                 handed over, by the deque that the waiter's stack travels through
  *                                 (deque.item)
  */
-#include "runtime/sched/wait.h"
+#include "runtime/sync/mutex.h"
 
 #include <corio/mutex.h>
 #include <errno.h>
@@ -28,24 +28,6 @@ enum { waiting_bit = 1 };
 static corio_mutex *mutex_of(const cr_park *park)
 {
     return park->object;
-}
-
-/* Identities are given out to workers in blocks. */
-static uint64_t new_identity(cr_worker *worker)
-{
-    enum { block_bits = 20 };
-    static uint64_t blocks;
-    if ((worker->identities & ((1u << block_bits) - 1)) == 0)
-        worker->identities = (cr_add_64(&blocks, 1) << block_bits) + 1;
-    return worker->identities++;
-}
-
-static uint64_t word_of(cr_worker *worker)
-{
-    corio_task *task = worker->task;
-    if (CR_UNLIKELY(task->identity == 0))
-        task->identity = new_identity(worker);
-    return task->identity << 1;
 }
 
 /* For the report of a deadlock. */
@@ -107,7 +89,7 @@ int corio_mutex_try_lock(corio_mutex *mutex)
     int rc = check(worker, mutex);
     if (rc != 0)
         return rc;
-    uint64_t word = word_of(worker);
+    uint64_t word = cr_identity_of(worker) << 1;
     if (take(worker, mutex, word))
         return 0;
     return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
@@ -132,12 +114,12 @@ int corio_mutex_lock(corio_mutex *mutex)
 {
     cr_worker *worker = cr_worker_self();
     if (CR_LIKELY(check(worker, mutex) == 0 && !worker->special) &&
-        take(worker, mutex, word_of(worker)))
+        take(worker, mutex, cr_identity_of(worker) << 1))
         return 0;
     return corio_mutex_lock_until(mutex, CR_NEVER);
 }
 
-static void hand_over(cr_worker *worker, corio_mutex *mutex)
+static cr_wait *hand_over(corio_mutex *mutex)
 {
     corio_waiters *queue = &mutex->reserved_waiters;
     cr_waiters_lock(queue);
@@ -149,8 +131,22 @@ static void hand_over(cr_worker *worker, corio_mutex *mutex)
     cr_store_release_64(&mutex->reserved_word,
                         cr_waiters_first(queue) != NULL ? word | waiting_bit : word);
     cr_waiters_unlock(queue);
-    cr_make_runnable(worker, &next->park);
-    (void)cr_preemption_point(worker);
+    return next;
+}
+
+bool cr_mutex_is_held_by(const corio_mutex *mutex, const corio_task *task)
+{
+    uint64_t word = task->identity << 1;
+    return word != 0 /* it has locked one */ &&
+           (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word;
+}
+
+cr_wait *cr_mutex_release(corio_mutex *mutex, const corio_task *task)
+{
+    /* [release mutex.hold] */
+    if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, task->identity << 1, 0)))
+        return NULL;
+    return hand_over(mutex);
 }
 
 int corio_mutex_unlock(corio_mutex *mutex)
@@ -165,9 +161,10 @@ int corio_mutex_unlock(corio_mutex *mutex)
     /* [release mutex.hold] */
     if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, word, 0)))
         return 0;
-    if ((cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) != word)
+    if (!cr_mutex_is_held_by(mutex, worker->task))
         return -EPERM;
-    hand_over(worker, mutex);
+    cr_make_runnable(worker, &hand_over(mutex)->park);
+    (void)cr_preemption_point(worker);
     return 0;
 }
 

@@ -23,16 +23,6 @@ static bool enter(cr_wait *wait)
 static const cr_park_reason waits = {.text = "waits in corio_waitgroup_wait",
                                      .give_up = cr_wait_give_up};
 
-/* Everybody out of the queue, as a list through `behind`. */
-static cr_wait *take_all_locked(corio_waiters *queue)
-{
-    cr_wait *first = cr_waiters_first(queue);
-    queue->reserved_head = NULL;
-    queue->reserved_tail = NULL;
-    cr_store_32(&queue->reserved_count, 0);
-    return first;
-}
-
 /* The new count in *count; 0 or a negative code. */
 static int add_locked(uint64_t *count, int64_t delta)
 {
@@ -54,13 +44,9 @@ int corio_waitgroup_add(corio_waitgroup *group, int64_t delta)
     corio_waiters *queue = &group->reserved_waiters;
     cr_waiters_lock(queue);
     int rc = add_locked(&group->reserved_count, delta);
-    cr_wait *woken = group->reserved_count == 0 ? take_all_locked(queue) : NULL;
+    cr_wait *woken = group->reserved_count == 0 ? cr_waiters_take_all_locked(queue) : NULL;
     cr_waiters_unlock(queue);
-    while (woken != NULL) {
-        cr_wait *next = woken->behind; /* read before it runs */
-        cr_make_runnable(worker, &woken->park);
-        woken = next;
-    }
+    cr_wait_wake_all(worker, woken);
     (void)cr_preemption_point(worker);
     return rc;
 }

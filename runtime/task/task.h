@@ -101,7 +101,7 @@ _Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one ca
 typedef struct cr_park_reason {
     const char *text; /* "task NAME (PATH) ..." */
     /* Who has what it waits for; that task may be complete, and its address another's by now: so
-     * with its identity, 0 if it is alive for sure. NULL: nobody in particular. */
+     * with its identity, 0 if it is alive for sure. NULL, or returns NULL: nobody in particular. */
     const corio_task *(*holder)(const struct cr_park *park, uint64_t *ret_identity);
     /* At quiescence, for -EDEADLK, -ECANCELED or -ETIMEDOUT: takes it out of its queue. NULL: it
      * cannot give up. */

@@ -52,6 +52,13 @@ void cr_make_runnable(cr_worker *worker, cr_park *park)
     model_publish(park);
 }
 
+void cr_make_runnable_leader(cr_worker *leader, cr_park *park)
+{
+    (void)leader;
+    (void)park;
+    model_fail("nobody gives up");
+}
+
 /* Nobody is cancelled, has a deadline, or gives up. */
 cr_cancelled cr_task_cancelled_slow(const cr_cancel *cancel, corio_task *task)
 {

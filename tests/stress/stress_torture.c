@@ -9,6 +9,8 @@
  *   - one task at a time is in a critical section, also through I/O and cancellation
  *   - a request is answered once, with its own answer
  *   - a shared result is one that somebody has just made
+ *   - no more permits are out than there are; readers and writers are not inside together
+ *   - what was sent into channels has been received, or is there still; of a select one case is done
  *   - after the run nothing is left: no key in flight, no mutex held, no stack in use
  *
  * In a simulation the same seed gives the same run, so the results are checked as well: every
@@ -25,7 +27,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { mutexes = 4, most_depth = 5, key_count = 8 };
+enum { mutexes = 4, most_depth = 5, key_count = 8, permits = 3, channel_count = 3 };
 
 typedef struct locked {
     corio_mutex mutex;
@@ -39,6 +41,21 @@ static locked sections[mutexes];
 static unsigned started, ended, cleanups_due, cleanups_run;
 static unsigned made[key_count];
 static uint64_t all_started, failed_runs;
+
+/* What tasks share in further ways. */
+static struct {
+    corio_semaphore semaphore;
+    unsigned out; /* permits */
+    corio_rwlock lock;
+    unsigned readers, writers;
+    corio_channel *channels[channel_count];
+    uint64_t sent, sent_sum, received, received_sum;
+    corio_mutex mutex;
+    corio_condition changed;
+    corio_once once;
+    unsigned done;
+    corio_barrier barrier;
+} shared;
 static const char key;
 static corio_canceller canceller;
 static uint64_t simulated, history; /* what has happened: in a simulation, a matter of the seed */
@@ -213,6 +230,170 @@ static int share(seed *mine)
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* -- What tasks share: nobody waits for what only a task could do that waits itself -- */
+
+static int take_permits(seed *mine)
+{
+    uint64_t choice = next(mine), count = 1 + choice % permits;
+    uint64_t limit = choice % 4 == 0 ? corio_now_ns() + choice % 50000 : UINT64_MAX;
+    int rc = corio_semaphore_acquire_until(&shared.semaphore, count, limit);
+    if (rc != 0) {
+        CHECK(rc == -ECANCELED || rc == -ETIMEDOUT);
+        return rc == -ETIMEDOUT ? 0 : rc;
+    }
+    CHECK(__atomic_add_fetch(&shared.out, count, __ATOMIC_RELAXED) <= permits);
+    rc = choice % 3 == 0 ? ask(mine) : 0;
+    __atomic_sub_fetch(&shared.out, count, __ATOMIC_RELAXED);
+    CHECK(corio_semaphore_release(&shared.semaphore, count) == 0);
+    return rc;
+}
+
+static int read_or_write(seed *mine)
+{
+    uint64_t choice = next(mine);
+    bool writes = choice % 3 == 0;
+    unsigned *inside = writes ? &shared.writers : &shared.readers;
+    uint64_t limit = choice % 4 == 0 ? corio_now_ns() + choice % 50000 : UINT64_MAX;
+    int rc = writes ? corio_rwlock_write_until(&shared.lock, limit)
+                    : corio_rwlock_read_until(&shared.lock, limit);
+    if (rc != 0) {
+        CHECK(rc == -ECANCELED || rc == -ETIMEDOUT);
+        return rc == -ETIMEDOUT ? 0 : rc;
+    }
+    CHECK(COUNT(*inside) == 1 || !writes);
+    rc = choice % 5 == 0 ? ask(mine) : 0;
+    CHECK(writes ? VALUE(shared.readers) == 0 : VALUE(shared.writers) == 0);
+    __atomic_sub_fetch(inside, 1, __ATOMIC_RELAXED);
+    CHECK(corio_rwlock_unlock(&shared.lock) == 0);
+    return rc;
+}
+
+static int pass_on(seed *mine)
+{
+    corio_select_case cases[4];
+    uint64_t sent[4], received = 0;
+    size_t count = 1 + next(mine) % 4;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t choice = next(mine);
+        corio_channel *channel = shared.channels[choice % channel_count];
+        sent[i] = choice % 1000;
+        cases[i] = choice % 2 ? corio_select_send(channel, &sent[i])
+                              : corio_select_recv(channel, &received);
+    }
+    int chosen = corio_select_until(cases, count, corio_now_ns() + next(mine) % 50000);
+    if (chosen < 0) {
+        CHECK(chosen == -ECANCELED || chosen == -ETIMEDOUT);
+        CHECK(received == 0);
+        return chosen == -ETIMEDOUT ? 0 : chosen;
+    }
+    CHECK((size_t)chosen < count && cases[chosen].result == 0);
+    bool sends = cases[chosen].direction == CORIO_SELECT_SEND;
+    CHECK(!sends || received == 0);
+    __atomic_add_fetch(sends ? &shared.sent : &shared.received, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(sends ? &shared.sent_sum : &shared.received_sum,
+                       sends ? sent[chosen] : received, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int wait_for_change(seed *mine)
+{
+    uint64_t choice = next(mine);
+    if (choice % 2)
+        return choice % 4 == 1 ? corio_condition_signal(&shared.changed)
+                               : corio_condition_broadcast(&shared.changed);
+    int rc = corio_mutex_lock(&shared.mutex);
+    if (rc != 0) {
+        CHECK(rc == -ECANCELED);
+        return rc;
+    }
+    rc =
+        corio_condition_wait_until(&shared.changed, &shared.mutex, corio_now_ns() + choice % 50000);
+    CHECK(rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT);
+    CHECK(corio_mutex_unlock(&shared.mutex) == 0); /* it is held in every case */
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int do_once(void *arg)
+{
+    seed *mine = arg;
+    CHECK(VALUE(shared.done) == 0);
+    int rc = next(mine) % 2 ? ask(mine) : 0;
+    if (next(mine) % 2)
+        corio_fail(-ENOENT, "not this time");
+    if (rc == 0)
+        COUNT(shared.done);
+    return rc;
+}
+
+static int need_once(seed *mine)
+{
+    int rc = corio_once_do(&shared.once, do_once, mine);
+    CHECK(rc == 0 || rc == -ECANCELED);
+    CHECK(rc != 0 || (VALUE(shared.done) == 1 && corio_once_is_done(&shared.once)));
+    return rc;
+}
+
+static int meet(seed *mine)
+{
+    uint64_t choice = next(mine);
+    int rc = corio_barrier_wait_until(&shared.barrier, corio_now_ns() + choice % 50000);
+    if (rc == CORIO_EBROKEN && choice % 2)
+        return corio_barrier_reset(&shared.barrier);
+    CHECK(rc == 0 || rc == 1 || rc == CORIO_EBROKEN || rc == -ECANCELED || rc == -ETIMEDOUT);
+    return rc == -ECANCELED ? rc : 0;
+}
+
+static int add_numbers(uint64_t begin, uint64_t end, void *arg, void *value)
+{
+    seed mine = {*(uint64_t *)arg + begin, 0};
+    uint64_t sum = 0;
+    for (uint64_t i = begin; i < end; i++)
+        sum += i;
+    *(uint64_t *)value = sum;
+    return next(&mine) % 8 == 0 ? ask(&mine) : next(&mine) % 256 == 0 ? -ENOENT : 0;
+}
+
+static int add_sums(void *into, const void *next_sum, void *arg)
+{
+    (void)arg;
+    *(uint64_t *)into += *(const uint64_t *)next_sum;
+    return 0;
+}
+
+static int reduce(seed *mine)
+{
+    uint64_t choice = next(mine), count = choice % 50, sum = 0;
+    int rc = corio_reduce(0, count, choice % 4, add_numbers, add_sums, &choice, &sum, sizeof sum);
+    CHECK(rc == 0 || rc == -ECANCELED || rc == -ENOENT);
+    CHECK(rc != 0 || count == 0 || sum == count * (count - 1) / 2);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+static int use_shared(seed *mine)
+{
+    switch (next(mine) % 8) {
+    case 0:
+        return take_permits(mine);
+    case 1:
+        return read_or_write(mine);
+    case 2:
+        return wait_for_change(mine);
+    case 3:
+        return need_once(mine);
+    case 4:
+        return meet(mine);
+    case 5:
+        return reduce(mine);
+    case 6: {
+        int rc = corio_yield();
+        CHECK(rc == 0 || rc == -ECANCELED);
+        return rc;
+    }
+    default:
+        return pass_on(mine);
+    }
+}
+
 static int task(void *arg);
 
 static int spawn(seed *mine, corio_group *group)
@@ -258,7 +439,7 @@ static int group_of_tasks(seed *mine)
 
 static int step(seed *mine, bool *held)
 {
-    switch (next(mine) % 16) {
+    switch (next(mine) % 20) {
     case 0:
     case 1:
     case 2:
@@ -288,6 +469,10 @@ static int step(seed *mine, bool *held)
     case 12:
         corio_log("step %llu", (unsigned long long)mine->state);
         return corio_cancelled() == 0 ? 0 : -ECANCELED;
+    case 13:
+    case 14:
+    case 15:
+        return *held ? 0 : use_shared(mine);
     default:
         return spawn(mine, NULL);
     }
@@ -367,6 +552,27 @@ static void create(unsigned workers, bool strict)
     add(2, "sliced", slice_up, 0, 0);
     add(3, "limited", answer_oddly, 0, 3);
     CHECK(corio_flight_create(sizeof(unsigned), &flight) == 0);
+    CHECK(corio_semaphore_init(&shared.semaphore, permits) == 0);
+    for (size_t i = 0; i < channel_count; i++) /* one is a rendezvous */
+        CHECK(corio_channel_create(sizeof(uint64_t), 2 * i, &shared.channels[i]) == 0);
+    shared.sent = shared.received = shared.sent_sum = shared.received_sum = 0;
+}
+
+/* Nobody is left, and nothing is lost. */
+static void check_shared(void)
+{
+    CHECK(corio_semaphore_count(&shared.semaphore) == permits && shared.out == 0);
+    CHECK(corio_semaphore_wait_count(&shared.semaphore) == 0);
+    CHECK(corio_rwlock_destroy(&shared.lock) == 0 && shared.readers == 0 && shared.writers == 0);
+    CHECK(corio_mutex_destroy(&shared.mutex) == 0);
+    CHECK(corio_condition_wait_count(&shared.changed) == 0);
+    CHECK(shared.done == (corio_once_is_done(&shared.once) ? 1 : 0));
+    CHECK(corio_barrier_wait_count(&shared.barrier) == 0);
+    uint64_t inside = 0;
+    for (size_t i = 0; i < channel_count; i++)
+        inside += corio_channel_length(shared.channels[i]);
+    CHECK(shared.sent == shared.received + inside);
+    CHECK(inside > 0 || shared.sent_sum == shared.received_sum);
 }
 
 static void run_seed(uint64_t number)
@@ -376,6 +582,9 @@ static void run_seed(uint64_t number)
     bool from_outside = number % 4 == 0 && simulated == 0;
     pthread_t thread;
     started = ended = cleanups_due = cleanups_run = 0;
+    shared.done = 0;
+    shared.once = (corio_once)CORIO_ONCE_INIT;
+    CHECK(corio_barrier_init(&shared.barrier, 3) == 0);
     memset(&canceller, 0, sizeof canceller);
     options.canceller = simulated != 0 ? &canceller : NULL;
     if (number % 5 == 0) /* the clock of a simulation begins at a second */
@@ -396,6 +605,7 @@ static void run_seed(uint64_t number)
     CHECK(rc != -EDEADLK && corio_runtime_report(runtime)[0] == '\0');
     CHECK(started == ended && cleanups_due == cleanups_run);
     CHECK(corio_flight_count(flight) == 0);
+    check_shared();
     for (int i = 0; i < mutexes; i++)
         CHECK(sections[i].inside == 0 && corio_mutex_destroy(&sections[i].mutex) == 0);
     corio_stats stats = {.size = sizeof stats};
@@ -415,6 +625,8 @@ static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t co
         run_seed(number);
     }
     CHECK(corio_flight_destroy(flight) == 0);
+    for (size_t i = 0; i < channel_count; i++)
+        CHECK(corio_channel_destroy(shared.channels[i]) == 0);
     CHECK(corio_runtime_destroy(runtime) == 0);
 }
 
