@@ -65,6 +65,8 @@ for library in "$lib"/libcorio*.so; do
     readelf -d "$library" | grep -Eq 'RUNPATH|RPATH' && fail "$library looks in places of its own"
 done
 
+[ -n "$(find "$work/root$prefix" -path '*/man3/corio_go.3')" ] || fail "no man pages"
+
 "$@" -std=c11 -Wall -Werror "$here/outside.c" -o "$work/shared" $(pkg-config --cflags --libs corio)
 works "$work/shared"
 readelf -d "$work/shared" | grep -q 'NEEDED.*libcorio.so.0' || fail "the program does not need libcorio.so.0"
