@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * build.c - a small make: a task for each target, which waits for what it depends on and then runs its commands.
+ * build.c - a small make: a task for each target, which waits for what it depends on and then runs
+ * its commands.
  *
- *     a --+--> c --+--> e          a task waits on the wait groups of its dependencies; commands run in I/O threads,
- *     b --+    d --+               at most --jobs of them at once (max_in_flight), each answered when it ends
+ *     a --+--> c --+--> e    a task waits on the wait groups of its dependencies; commands run
+ *     b --+    d --+         in I/O threads, at most --jobs of them at once (max_in_flight)
  *
- * Stopping at the first error is what a scope does anyway: its other tasks are cancelled, commands that have not begun are
- * withdrawn, those that run are waited for. With -k the scope keeps going, and what depends on the failed is left out.
+ * Stopping at the first error is what a scope does anyway: its other tasks are cancelled, commands
+ * that have not begun are withdrawn, those that run are waited for. With -k the scope keeps going,
+ * and what depends on the failed is left out.
  */
 #include <corio.h>
 #include <corio/blocking.h>
@@ -193,7 +195,8 @@ static void read_file(void)
     fclose(file);
 }
 
-/* Puts a target and all it depends on, those first, into the order of tasks. Here and not in a task, since it recurses. */
+/* Puts a target and all it depends on, those first, into the order of tasks. Here and not in a
+ * task, since it recurses. */
 static void plan(struct node *node)
 {
     if (node->mark == mark_entered)
@@ -222,7 +225,8 @@ static int look(void *arg)
     return 0;
 }
 
-/* Runs one command. 0, its exit status or 128 + signal, or a negative code if it could not be started. */
+/* Runs one command. 0, its exit status or 128 + signal, or a negative code if it could not be
+ * started. */
 static int run(void *arg)
 {
     char *command = arg;

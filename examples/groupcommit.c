@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * groupcommit.c - transfers between accounts, acknowledged when they are safe on the disk; group commit without a line of
- * code for it.
+ * groupcommit.c - transfers between accounts, acknowledged when they are safe on the disk; group
+ * commit without a line of code for it.
  *
  *     stdin --chunk--> root: a task per line
- *                        task --transfer--> SQLite: all transfers of a phase in one transaction, one fsync
- *                        task --say-------> stdout: all acknowledgements of a phase in one write
+ *                        task --transfer--> SQLite: those of a phase in one transaction, one fsync
+ *                        task --say-------> stdout: those of a phase in one write
  *
- * The root reads on while transfers are committed, so the slower the disk, the larger the groups. Transfers are applied in
- * the order of the lines: a batch is in spawn order, and batches are committed one after the other.
+ * The root reads on while transfers are committed, so the slower the disk, the larger the groups.
+ * Transfers are applied in the order of the lines: a batch is in spawn order, and batches are
+ * committed one after the other.
  *
- * Whatever happens, kill -9 and power failures included: what was acknowledged is in the database, once. A line that was in
- * flight may be in it or not; sent again it gets the answer that it got, or would have got, the first time.
+ * Whatever happens, kill -9 and power failures included: what was acknowledged is in the database,
+ * once. A line that was in flight may be in it or not; sent again it gets the answer that it got,
+ * or would have got, the first time.
  */
 #include <corio.h>
 #include <corio/blocking.h>

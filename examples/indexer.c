@@ -572,7 +572,8 @@ static void intersect(struct search *first, const struct search *second)
 
 /* -- Commands -- */
 
-/* Runs a statement on the writer connection and prints its rows, columns separated by two spaces. */
+/* Runs a statement on the writer connection and prints its rows, columns separated by two spaces.
+ */
 static int print_rows(sqlite3 *connection, const char *sql, sqlite3_int64 parameter,
                       const char *prefix)
 {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * workflow.c - orders worked off step by step, with a journal: stopped or killed at any moment, it goes on where it was.
+ * workflow.c - orders worked off step by step, with a journal: stopped or killed at any moment, it
+ * goes on where it was.
  *
  *     order task:  step --in the journal?--> its result, from there
- *                    |--not yet--> act, in an I/O thread, again if it fails --> journal --> the result
+ *                    |--not yet--> act, in an I/O thread, again if it fails --> journal --> result
  *
  *     journal: a dispatcher. All entries of a phase are one write and one fdatasync.
  *
- * A step that is in the journal is never done again. One that was being done when the program was killed is: the act gets
- * the step's key, "7/charge", by which the world outside tells a repetition. What decides the way of an order must come out
- * of steps, the time included (see cool_off): then it takes the same way again.
+ * A step that is in the journal is never done again. One that was being done when the program was
+ * killed is: the act gets the step's key, "7/charge", by which the world outside tells a
+ * repetition. What decides the way of an order must come out of steps, the time included (see
+ * cool_off): then it takes the same way again.
  */
 #include <corio.h>
 #include <corio/blocking.h>
@@ -108,7 +110,8 @@ static int by_key(const void *a, const void *b)
     return strcmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
 }
 
-/* Reads the journal. A last line that is cut off or damaged was never acknowledged, and is cut away; another is an error. */
+/* Reads the journal. A last line that is cut off or damaged was never acknowledged, and is cut
+ * away; another is an error. */
 static int load_journal(void)
 {
     program.journal_fd = open(program.journal, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
@@ -158,7 +161,8 @@ static int write_all(int fd, const char *text, size_t bytes)
     return 0;
 }
 
-/* In an I/O thread. After an error nothing more is written: what a later line would follow is not known. */
+/* In an I/O thread. After an error nothing more is written: what a later line would follow is not
+ * known. */
 static int journal_batch(void *arg, corio_batch *batch)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -228,7 +232,8 @@ static int remember(const char *key, long long result)
     return journal_io(journal, &entry, &(struct nothing){0});
 }
 
-/* The step `name` of an order: done, and in the journal, or found there. ret_result: NULL is allowed. */
+/* The step `name` of an order: done, and in the journal, or found there. ret_result: NULL is
+ * allowed. */
 static int step(long order, const char *name, long long *ret_result)
 {
     char key[key_most + 1];
@@ -259,8 +264,8 @@ static int step(long order, const char *name, long long *ret_result)
     return 0;
 }
 
-/* Waits until cool_ms after the first time that the order came here, whatever happened since: the moment is in the journal,
- * in the time of day, which goes on while the program does not run. */
+/* Waits until cool_ms after the first time that the order came here, whatever happened since: the
+ * moment is in the journal, in the time of day, which goes on while the program does not run. */
 static int cool_off(long order)
 {
     char key[key_most + 1];

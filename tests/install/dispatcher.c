@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dispatcher.c - includes a dispatcher's header and links its library: -DHEADER='<corio/x.h>' -DADD=function.
+ * dispatcher.c - includes a dispatcher's header and links its library: -DHEADER='<corio/x.h>'
+ * -DADD=function.
  */
 #include HEADER
 

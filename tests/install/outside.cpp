@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// outside.cpp - the same in C++20: lambdas as tasks, destructors on the way of corio_fail, an exception inside a task.
+// outside.cpp - the same in C++20: lambdas as tasks, destructors on the way of corio_fail, an
+// exception inside a task.
 #include "outside.h"
 
 #include <cstdio>

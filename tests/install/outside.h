@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * outside.h - what the programs of outside projects do: tasks, a batch, and one that fails deep down.
+ * outside.h - what the programs of outside projects do: tasks, a batch, and one that fails deep
+ * down.
  */
 #ifndef OUTSIDE_H
 #define OUTSIDE_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * unload.c - unload LIBRARY: loads libcorio, runs something on all workers and unloads it, again and again. It must be gone
- * each time, and leave neither threads nor mappings behind.
+ * unload.c - unload LIBRARY: loads libcorio, runs something on all workers and unloads it, again
+ * and again. It must be gone each time, and leave neither threads nor mappings behind.
  */
 #include <corio.h>
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -92,9 +93,15 @@ int main(int argc, char **argv)
         if (i == warm)
             before = count_mappings();
     }
+    struct sigaction action;
+    stack_t alternate;
+    if (sigaction(SIGSEGV, NULL, &action) < 0 || action.sa_handler != SIG_DFL ||
+        sigaltstack(NULL, &alternate) < 0 || !(alternate.ss_flags & SS_DISABLE))
+        return puts("a signal handler or its stack is left"), 1;
     if (count_tasks() != 1)
         return printf("%d threads are left\n", count_tasks()), 1;
-    /* The C library keeps some stacks of threads and arenas; a mapping per round would be a leak. */
+    /* The C library keeps some stacks of threads and arenas; a mapping per round would be a leak.
+     */
     if (count_mappings() > before + rounds / 4)
         return printf("%d mappings have become %d\n", before, count_mappings()), 1;
     puts("corio works");
