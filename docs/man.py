@@ -24,6 +24,8 @@ import textwrap
 LIBRARIES = ("blocking", "sqlite", "postgres", "uring", "redis", "http")
 # The order of corio(7); what is not here comes last.
 ORDER = ("runtime", "task", "io", "typed", "batch", "group", "cancel", "time", "fail", "error")
+# Codes whose usual words are about something else.
+MEANINGS = {"-ECANCELED": "the calling task is cancelled", "-ETIMEDOUT": "the deadline has passed"}
 CODE_TEXTS = {}  # of corio's own codes
 CODES = r"(?:-E[A-Z0-9]+|CORIO_(?:[A-Z]+_)?E[A-Z]+)"
 
@@ -136,6 +138,7 @@ def flow(text, bold=True):
     text = escape(" ".join(text.split()))
     text = re.sub(r"(?<![\w\\])-(?=[A-Za-z0-9-])", r"\\-", text)
     text = re.sub(r"\\\(ga(.*?)\\\(ga", r"\\fI\1\\fP", text)
+    text = re.sub(r"\\-[a-z][\w-]*", lambda m: "\\-" + m.group()[2:].replace("-", "\\-"), text)
     if bold:
         text = re.sub(r"\b(corio_\w+)(\.h)?", lambda m: "\\fB%s\\fP%s" % (m.group(1), m.group(2) or ""), text)
     lines = re.sub(r"([.:;]\)?) (?=\S)", r"\1\n", text).split("\n")
@@ -204,7 +207,9 @@ def parts(group):
 
 
 def meaning(code):
-    """What corio_strerror says."""
+    """What corio_strerror says, where that says it."""
+    if code in MEANINGS:
+        return MEANINGS[code]
     if code.startswith("-E"):
         return os.strerror(getattr(errno, code[1:]))
     return CODE_TEXTS.get(code, code)

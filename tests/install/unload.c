@@ -100,8 +100,7 @@ int main(int argc, char **argv)
         return puts("a signal handler or its stack is left"), 1;
     if (count_tasks() != 1)
         return printf("%d threads are left\n", count_tasks()), 1;
-    /* The C library keeps some stacks of threads and arenas; a mapping per round would be a leak.
-     */
+    /* The C library keeps some stacks and arenas; a mapping per round would be a leak. */
     if (count_mappings() > before + rounds / 4)
         return printf("%d mappings have become %d\n", before, count_mappings()), 1;
     puts("corio works");
