@@ -30,7 +30,8 @@ CORIO_BEGIN_DECLS
 CORIO_API int corio_cancelled(void);
 
 /* corio_cancel_children: cancels the children that the calling task spawned with corio_go, and
- * those it spawns until its next wait. corio_group_cancel: the same for a group.
+ * those it spawns until its next wait. corio_group_cancel: the same for a group. Called by a task of
+ * the group it is as if that had failed: the lowest in spawn order counts.
  *
  * code: a negative code, which the scope's wait returns unless it has an earlier error.
  * Suspends: never. Thread: a task only; for a group the task that opened it, or a task of the group.

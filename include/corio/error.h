@@ -21,7 +21,8 @@ CORIO_BEGIN_DECLS
     X(CORIO_EINDEX, -4100, "the index lies outside the batch")                                     \
     X(CORIO_ECARVED, -4101, "the request belongs to a slice of the batch")                         \
     X(CORIO_ESTACKS, -4102, "no stack is left for a task (see max_stacks)")                        \
-    X(CORIO_ENEGATIVE, -4103, "the count of the wait group would be negative")
+    X(CORIO_ENEGATIVE, -4103, "the count of the wait group would be negative")                     \
+    X(CORIO_EDIFFERENT, -4104, "the batches differ from those of the recorded run")
 
 enum corio_error_code {
 #define CORIO_ERROR_ENUMERATOR(name, value, text) name = value,

@@ -17,7 +17,8 @@ CORIO_BEGIN_DECLS
  * Tasks that never fail pay nothing for this: the frames are found through their unwind tables,
  * which gcc and clang emit by default on x86-64 and AArch64. A task whose code was built without
  * them (-fno-asynchronous-unwind-tables) cannot be left: the process ends with a message then. A
- * C++ catch (...) on the way must rethrow.
+ * C++ catch (...) on the way must rethrow. If there is no memory for the record of the failure, the
+ * process ends with a message, too.
  *
  * code: negative, else -EINVAL is taken. format: printf's, kept with the error (corio_error.text);
  * NULL: none. Suspends: never. Thread: a task only; elsewhere the process ends with a message. */

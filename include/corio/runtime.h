@@ -48,6 +48,10 @@ typedef struct corio_options {
     corio_wait_mode wait_mode;
     /* CORIO_BATCH_LOG; a file that gets one line per request handed over; NULL: none. */
     const char *batch_log;
+    /* CORIO_CHECK; a batch log of an earlier run, with another number of workers, say, that this one
+     * is compared with as it goes. The first difference is reported, with phase, dispatcher and task,
+     * and a run that returns 0 otherwise returns CORIO_EDIFFERENT; NULL: none. */
+    const char *check;
     /* CORIO_TRACE; a file that gets a trace in Chrome's JSON format (trace.h); NULL: none. */
     const char *trace;
     /* CORIO_SIM_SEED; not 0: simulation. Everything runs on the calling thread; the seed decides who
@@ -64,7 +68,7 @@ typedef struct corio_options {
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, 0, NULL, NULL         \
+        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL   \
     }
 
 /* How stacks are guarded against overflow. */
@@ -98,7 +102,7 @@ typedef struct corio_stats {
  * options: borrowed for the call; NULL for all defaults. ret_runtime: given; release it with
  * corio_runtime_destroy. Suspends: never. Thread: any. Errors: -EINVAL an option or environment
  * variable is out of range (nothing is created); -ENOMEM memory or address space; -EAGAIN a
- * thread cannot be made; another negated errno value if the batch log cannot be opened. */
+ * thread cannot be made; another negated errno value if the batch log, trace or recording cannot be opened. */
 CORIO_API int corio_runtime_create(const corio_options *options,
                                    corio_runtime **ret_runtime) CORIO_MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "runtime/base/timer.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/atomic.h"
 #include "runtime/base/clock.h"
 
 #include <errno.h>
@@ -57,7 +58,8 @@ static void sink_locked(cr_timers *timers, size_t i, cr_timer *timer)
 static void remove_locked(cr_timers *timers, cr_timer *timer)
 {
     size_t i = timer->at;
-    cr_timer *last = at_locked(timers, timers->count--);
+    cr_timer *last = at_locked(timers, timers->count);
+    cr_store_64(&timers->count, timers->count - 1);
     timer->at = 0;
     if (last == timer)
         return;
@@ -75,7 +77,8 @@ int cr_timers_arm(cr_timers *timers, cr_timer *timer, uint64_t due_ns)
     if (room) {
         timer->due_ns = due_ns;
         timer->order = timers->armed++;
-        rise_locked(timers, ++timers->count, timer);
+        cr_store_64(&timers->count, timers->count + 1);
+        rise_locked(timers, timers->count, timer);
     }
     pthread_mutex_unlock(&timers->lock);
     return room ? 0 : -ENOMEM;
@@ -103,6 +106,9 @@ cr_timer *cr_timers_take_due(cr_timers *timers, uint64_t now_ns)
 
 uint64_t cr_timers_next(cr_timers *timers)
 {
+    /* At quiescence nobody arms one, and what was armed before is seen. */
+    if (cr_load_64(&timers->count) == 0)
+        return CR_NEVER;
     pthread_mutex_lock(&timers->lock);
     uint64_t next = timers->count > 0 ? at_locked(timers, 1)->due_ns : CR_NEVER;
     pthread_mutex_unlock(&timers->lock);

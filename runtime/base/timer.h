@@ -28,7 +28,7 @@ struct cr_timer {
 typedef struct cr_timers {
     pthread_mutex_t lock;
     cr_timer **heap;
-    size_t count;
+    uint64_t count; /* written under the lock */
     size_t capacity;
     uint64_t armed; /* so far */
 } cr_timers;
@@ -43,7 +43,7 @@ void cr_timers_disarm(cr_timers *timers, cr_timer *timer);
 
 /* Takes the earliest timer out if it is due; NULL: none is. */
 cr_timer *cr_timers_take_due(cr_timers *timers, uint64_t now_ns);
-/* When the next one is due; CR_NEVER: none is armed. */
+/* When the next one is due; CR_NEVER: none is armed. At quiescence. */
 uint64_t cr_timers_next(cr_timers *timers);
 
 #endif

@@ -52,16 +52,23 @@ corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, 
     corio_batch *batch = take_header(dispatcher->io);
     if (batch == NULL)
         return NULL;
-    corio_batch *next_all = batch->next_all;
-    uint32_t state = cr_batch_hold(batch);
-    *batch = (corio_batch){.dispatcher = dispatcher,
-                           .storage = storage,
-                           .entries = entries,
-                           .count = count,
-                           .phase = phase,
-                           .number = number,
-                           .state = state,
-                           .next_all = next_all};
+    (void)cr_batch_hold(batch);
+    /* Member by member: the state of a head that is used again may be compared by a former holder
+     * at this moment, so a plain write must not touch it. */
+    batch->dispatcher = dispatcher;
+    batch->storage = storage;
+    batch->entries = entries;
+    batch->count = count;
+    batch->phase = phase;
+    batch->number = number;
+    batch->fault = 0;
+    batch->answered = 0;
+    batch->retries = 0;
+    batch->carves = NULL;
+    batch->carve_count = 0;
+    batch->carve_capacity = 0;
+    batch->carved = 0;
+    batch->next = NULL;
     cr_add_32(&storage->references, 1);
     return batch;
 }

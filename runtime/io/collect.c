@@ -49,7 +49,18 @@ void cr_storage_release(cr_io *io, cr_storage *storage)
     if (cr_add_32(&storage->references, (uint32_t)-1) != 1)
         return;
     put_away(io, storage->items, storage->capacity);
-    cr_free(storage);
+    storage->next = io->spare_storage;
+    io->spare_storage = storage;
+}
+
+static cr_storage *take_storage_head(cr_io *io)
+{
+    cr_storage *storage = io->spare_storage;
+    if (storage == NULL)
+        return cr_alloc_zeroed(sizeof *storage);
+    io->spare_storage = storage->next;
+    *storage = (cr_storage){.items = NULL};
+    return storage;
 }
 
 /* -- Collecting -- */
@@ -138,7 +149,7 @@ static size_t allowed(const corio_dispatcher *dispatcher)
 /* The first `count` entries of the queue, as an array of their own. NULL: no memory. */
 static cr_storage *take_storage(cr_io *io, cr_entries *queue, size_t count)
 {
-    cr_storage *storage = cr_alloc_zeroed(sizeof *storage);
+    cr_storage *storage = take_storage_head(io);
     if (storage == NULL)
         return NULL;
     if (queue->begin == 0 && count == queue->count) {
@@ -206,8 +217,8 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
     io->in_flight += count;
     io->batch_total++;
     io->request_total += count;
-    if (io->log != NULL)
-        cr_log_batch(io, batch);
+    if (io->log.wanted)
+        cr_log_batch(&io->log, batch);
     if (CR_UNLIKELY(io->trace != NULL))
         number_calls(batch);
     uint64_t began = io->trace != NULL ? cr_now_ns() : 0, number = batch->number;

@@ -58,6 +58,11 @@ void cr_io_fini(cr_io *io)
     }
     for (size_t i = 0; i < sizeof io->spare / sizeof *io->spare; i++)
         cr_free(io->spare[i].items);
+    while (io->spare_storage != NULL) {
+        cr_storage *storage = io->spare_storage;
+        io->spare_storage = storage->next;
+        cr_free(storage);
+    }
     cr_free(io->dispatchers);
     cr_free(io->ready);
     cr_free(io->merged.items);

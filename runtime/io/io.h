@@ -87,7 +87,8 @@ struct corio_dispatcher {
 typedef struct cr_storage {
     cr_entry *items;
     size_t capacity;
-    uint32_t references; /* batches and slices; slices are made by any thread */
+    uint32_t references;     /* batches and slices; slices are made by any thread */
+    struct cr_storage *next; /* of those not in use */
 } cr_storage;
 
 typedef struct cr_carve {
@@ -141,6 +142,22 @@ typedef struct cr_retry {
     struct cr_retry *before, *behind; /* all of the runtime */
 } cr_retry;
 
+/* The batch log, and one of an earlier run that this one is compared with. */
+typedef struct cr_log {
+    bool wanted; /* one of the two is open */
+    FILE *file;
+    FILE *check;
+    int error; /* of writing, the first */
+    char *line;
+    size_t line_bytes;
+    char *recorded; /* the line of `check` read last */
+    size_t recorded_bytes;
+    bool ahead;       /* and not compared yet */
+    uint64_t number;  /* of lines compared */
+    bool differs;     /* the runs have parted */
+    char *difference; /* a text for a report; NULL once it is taken */
+} cr_log;
+
 struct cr_io {
     cr_sched *sched;
     corio_dispatcher **dispatchers;
@@ -159,11 +176,12 @@ struct cr_io {
     size_t in_use_capacity;
 
     cr_retry *delayed;
-    uint32_t handled; /* epoch of the marks that have been looked at */
+    uint32_t handled; /* changes of the marks that have been looked at */
     bool some_expired;
 
     cr_threads threads;
     cr_entries spare[4]; /* arrays to use again */
+    cr_storage *spare_storage;
 
     pthread_mutex_t batch_lock;
     corio_batch *batches; /* all, for the end */
@@ -173,8 +191,7 @@ struct cr_io {
     size_t quarantine_count;
 
     cr_trace *trace; /* NULL: none is written */
-    FILE *log;
-    int log_error;
+    cr_log log;
     uint64_t batch_total, request_total;
 
     alignas(64) corio_batch
@@ -233,8 +250,10 @@ bool cr_sim_run_a_job(cr_sim *sim); /* any one; false: there is none */
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher);
 
-int cr_log_open(cr_io *io, const char *path);
-int cr_log_close(cr_io *io); /* the first error of opening, writing or closing */
-void cr_log_batch(cr_io *io, const corio_batch *batch);
+int cr_log_open(cr_log *log, const char *path, const char *check);
+int cr_log_close(cr_log *log); /* the first error of opening, writing or closing */
+void cr_log_batch(cr_log *log, const corio_batch *batch);
+/* Nothing of this run is missing; false: it has differed. */
+bool cr_log_end_run(cr_log *log);
 
 #endif

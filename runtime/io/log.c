@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * log.c - the batch log: one line per request handed over.
+ * log.c - the batch log: one line per request handed over; and comparing with one of another run.
  *
  *     phase TAB dispatcher TAB position TAB spawn path TAB hash of the input
  *
- * Two runs of a program are the same, as far as the outside world can tell, if their logs are.
+ * Two runs of a program are the same, as far as the outside world can tell, if their logs are. The
+ * first line that differs names the phase, the dispatcher and the task at which they part.
  */
 #include "runtime/io/io.h"
 
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 static uint64_t hash_input(const corio_dispatcher *dispatcher, const void *input)
 {
@@ -22,47 +24,122 @@ static uint64_t hash_input(const corio_dispatcher *dispatcher, const void *input
     return cr_hash_bytes(input, input != NULL ? options->input_bytes : 0);
 }
 
-static int print_path(FILE *log, const corio_task *task)
-{
-    char small[256];
-    size_t length = corio_task_path_text(task, small, sizeof small);
-    if (length < sizeof small)
-        return fputs(small, log);
-    char *large = cr_alloc(length + 1);
-    if (large == NULL)
-        return EOF;
-    corio_task_path_text(task, large, length + 1);
-    int rc = fputs(large, log);
-    cr_free(large);
-    return rc;
-}
-
-void cr_log_batch(cr_io *io, const corio_batch *batch)
+/* The line of request i in log->line; false: no memory. */
+static bool print_line(cr_log *log, const corio_batch *batch, size_t i)
 {
     const corio_dispatcher *dispatcher = batch->dispatcher;
-    for (size_t i = 0; i < batch->count && io->log_error == 0; i++) {
-        const corio_request *request = cr_entry_request(&batch->entries[i]);
-        const cr_call *call = request->reserved_call;
-        if (fprintf(io->log, "%" PRIu64 "\t%s\t%zu\t", batch->phase, dispatcher->options.name, i) <
-                0 ||
-            print_path(io->log, call->park.task) == EOF ||
-            fprintf(io->log, "\t%016" PRIx64 "\n", hash_input(dispatcher, request->input)) < 0)
-            io->log_error = errno != 0 ? -errno : -EIO;
+    const corio_request *request = cr_entry_request(&batch->entries[i]);
+    const corio_task *task = ((const cr_call *)request->reserved_call)->park.task;
+    enum { most_numbers = 80 }; /* bytes of all that is not name and path */
+    size_t path_bytes = corio_task_path_text(task, NULL, 0) + 1;
+    size_t need = strlen(dispatcher->options.name) + path_bytes + most_numbers;
+    if (!cr_grow((void **)&log->line, &log->line_bytes, need, 1))
+        return false;
+    int at = snprintf(log->line, log->line_bytes, "%" PRIu64 "\t%s\t%zu\t", batch->phase,
+                      dispatcher->options.name, i);
+    corio_task_path_text(task, log->line + at, path_bytes);
+    size_t end = (size_t)at + path_bytes - 1;
+    snprintf(log->line + end, log->line_bytes - end, "\t%016" PRIx64 "\n",
+             hash_input(dispatcher, request->input));
+    return true;
+}
+
+/* -- Comparing -- */
+
+/* Where the runs part. The texts are lines, or NULL at the end. */
+static void differ(cr_log *log, const char *expected, const char *found)
+{
+    static const char nothing[] = "(nothing)\n";
+    size_t bytes = 0;
+    log->differs = true;
+    FILE *text = open_memstream(&log->difference, &bytes);
+    if (text == NULL)
+        return;
+    fprintf(text,
+            "corio: this run differs from the recorded one at line %" PRIu64
+            " (phase, dispatcher, position, task, hash of the input)\n  recorded: %s  now:      %s",
+            log->number, expected != NULL ? expected : nothing, found != NULL ? found : nothing);
+    if (fclose(text) != 0) {
+        cr_free(log->difference);
+        log->difference = NULL;
     }
 }
 
-int cr_log_open(cr_io *io, const char *path)
+/* The next line of the recording in log->recorded; false: there is none. */
+static bool read_recorded(cr_log *log)
 {
-    io->log = fopen(path, "we");
-    return io->log != NULL ? 0 : -errno;
+    if (!log->ahead)
+        log->ahead = getline(&log->recorded, &log->recorded_bytes, log->check) > 0;
+    return log->ahead;
 }
 
-int cr_log_close(cr_io *io)
+static void compare_line(cr_log *log)
 {
-    if (io->log == NULL)
+    if (log->differs)
+        return;
+    log->number++;
+    bool any = read_recorded(log);
+    log->ahead = false;
+    if (!any || strcmp(log->recorded, log->line) != 0)
+        differ(log, any ? log->recorded : NULL, log->line);
+}
+
+bool cr_log_end_run(cr_log *log)
+{
+    if (log->check == NULL)
+        return true;
+    /* Each run begins with phase 0: a line of a later one should have come in this run. */
+    if (!log->differs && read_recorded(log) && strncmp(log->recorded, "0\t", 2) != 0) {
+        log->number++;
+        differ(log, log->recorded, NULL);
+    }
+    return !log->differs;
+}
+
+/* -- Writing -- */
+
+void cr_log_batch(cr_log *log, const corio_batch *batch)
+{
+    for (size_t i = 0; i < batch->count && log->error == 0; i++) {
+        if (!print_line(log, batch, i)) {
+            log->error = -ENOMEM;
+            return;
+        }
+        if (log->file != NULL && fputs(log->line, log->file) == EOF)
+            log->error = errno != 0 ? -errno : -EIO;
+        if (log->check != NULL)
+            compare_line(log);
+    }
+}
+
+/* NULL for a path: not wanted. */
+static int open_one(const char *path, const char *mode, FILE **ret_file)
+{
+    if (path == NULL)
         return 0;
-    if (fclose(io->log) != 0 && io->log_error == 0)
-        io->log_error = -errno;
-    io->log = NULL;
-    return io->log_error;
+    *ret_file = fopen(path, mode);
+    return *ret_file != NULL ? 0 : -errno;
+}
+
+int cr_log_open(cr_log *log, const char *path, const char *check)
+{
+    int rc = open_one(path, "we", &log->file);
+    if (rc == 0)
+        rc = open_one(check, "re", &log->check);
+    log->wanted = log->file != NULL || log->check != NULL;
+    return rc;
+}
+
+int cr_log_close(cr_log *log)
+{
+    if (log->file != NULL && fclose(log->file) != 0 && log->error == 0)
+        log->error = -errno;
+    if (log->check != NULL)
+        fclose(log->check);
+    cr_free(log->line);
+    cr_free(log->recorded);
+    cr_free(log->difference);
+    int error = log->error;
+    *log = (cr_log){.error = error};
+    return error;
 }

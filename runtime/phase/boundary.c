@@ -169,6 +169,8 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
         cr_apply_changes(runtime, leader);
         cr_io_collect(io, leader);
         exchange(runtime, leader);
+        if (CR_UNLIKELY(runtime->io.log.difference != NULL))
+            cr_report_difference(runtime);
         release_held(sched, leader);
         retry_starved(runtime, leader);
         sched->phase++;
@@ -224,7 +226,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
         io_phases(runtime, leader);
     cr_entry *parks;
     size_t count = cr_io_resume_list(&runtime->io, leader, &parks);
-    cr_store_64(&sched->cancel.step, sched->cancel.step + 1);
+    cr_cancel_next_step(&sched->cancel);
     uint64_t ended = cr_now_ns();
     if (CR_UNLIKELY(leader->trace != NULL)) {
         cr_trace_phase(leader->trace, "CPU phase", phase, runtime->phase_began_ns, began);

@@ -123,3 +123,9 @@ void cr_report(corio_runtime *runtime, char *text)
     if (runtime->options.report != NULL)
         runtime->options.report(runtime->options.report_self, text);
 }
+
+void cr_report_difference(corio_runtime *runtime)
+{
+    cr_report(runtime, runtime->io.log.difference);
+    runtime->io.log.difference = NULL;
+}

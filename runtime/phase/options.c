@@ -84,6 +84,9 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     const char *log = getenv("CORIO_BATCH_LOG");
     if (log != NULL && *log != '\0')
         resolved.batch_log = log;
+    const char *recorded = getenv("CORIO_CHECK");
+    if (recorded != NULL && *recorded != '\0')
+        resolved.check = recorded;
     const char *trace = getenv("CORIO_TRACE");
     if (trace != NULL && *trace != '\0')
         resolved.trace = trace;

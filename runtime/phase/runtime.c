@@ -32,7 +32,7 @@ static int open_trace(corio_runtime *runtime)
 /* Ends what is written to files. The workers sleep or are gone. */
 static void close_files(corio_runtime *runtime)
 {
-    (void)cr_log_close(&runtime->io);
+    (void)cr_log_close(&runtime->io.log);
     for (unsigned i = 0; i < runtime->sched.worker_count; i++) {
         cr_trace_buffer_destroy(runtime->sched.workers[i]->trace);
         runtime->sched.workers[i]->trace = NULL;
@@ -56,10 +56,10 @@ static int open_parts(corio_runtime *runtime)
         cr_sched_fini(&runtime->sched);
         return rc;
     }
-    if (options->batch_log != NULL)
-        rc = cr_log_open(&runtime->io, options->batch_log);
+    rc = cr_log_open(&runtime->io.log, options->batch_log, options->check);
     if (rc == 0 && options->trace != NULL)
         rc = open_trace(runtime);
+    cr_sched_specialise(&runtime->sched);
     if (rc != 0) {
         close_files(runtime);
         cr_io_fini(&runtime->io);
@@ -148,7 +148,7 @@ static void unlock(corio_canceller *canceller)
 static void cancel_run(corio_runtime *runtime, int code)
 {
     const corio_task root = {.name = runtime->root_name};
-    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope,
+    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope, NULL,
                     cr_failure_plain(&root, code, "cancelled"));
     cr_event_signal(&runtime->io.replied); /* the leader may be waiting */
 }
@@ -211,6 +211,10 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     bind(canceller, NULL);
     runtime->failure = runtime->root_scope.failure;
     int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;
+    bool same = cr_log_end_run(&runtime->io.log);
+    cr_report_difference(runtime);
+    if (rc == 0 && !same)
+        rc = CORIO_EDIFFERENT;
     release(runtime);
     return rc;
 }

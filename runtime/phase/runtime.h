@@ -52,5 +52,7 @@ void cr_deadlock(corio_runtime *runtime, cr_worker *leader);
 /* Hands a text (taken) to the report function, and keeps it for corio_runtime_report. NULL is
  * ignored. */
 void cr_report(corio_runtime *runtime, char *text);
+/* If this run has parted from the recorded one, and it has not been said yet. */
+void cr_report_difference(corio_runtime *runtime);
 
 #endif

@@ -45,10 +45,12 @@ static void give_up_cancelled(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
     cr_io *io = &runtime->io;
-    /* [acquire cancel.epoch] */
-    uint32_t epoch = cr_load_acquire_32(&sched->cancel.epoch);
-    bool some = epoch != io->handled && cr_cancel_any(&sched->cancel);
-    io->handled = epoch;
+    if (sched->cancel.partial != NULL)
+        cr_cancel_widen(&sched->cancel);
+    /* [acquire cancel.changes] a canceller's mark; those of tasks are seen since quiescence */
+    uint32_t changes = cr_load_acquire_32(&sched->cancel.changes);
+    bool some = changes != io->handled && cr_cancel_any(&sched->cancel);
+    io->handled = changes;
     if (some)
         cr_stack_pool_each_parked(&sched->pool, look_at, leader);
     if (some || io->some_expired)
@@ -74,8 +76,6 @@ bool cr_settle(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
     wake_settling(sched, leader);
-    if (sched->cancel.partial != NULL)
-        cr_cancel_widen(&sched->cancel);
     give_up_cancelled(runtime, leader);
     return cr_can_run(leader);
 }

@@ -32,6 +32,11 @@
  *   item and then reads the count. Either the pusher reads after the fence hit it, and sees the
  *   sleeper; or it read before, then its item was published before, and the sleeper's look finds
  *   it. Where there is no membarrier both sides have a fence of their own.
+ *
+ *   A pusher that sees somebody looking wakes nobody. Whoever looks either goes to sleep, as above,
+ *   or finds something and stops looking; then it passes the wake-up on if it sees more (home_loop).
+ *   The last one to stop looking while others sleep fences all threads between the two: a pusher
+ *   whose item it does not see after that sees that nobody looks.
  */
 #include "runtime/sched/sched.h"
 
@@ -179,6 +184,15 @@ static void sleep_until_woken(cr_worker *worker)
     }
 }
 
+/* It has found something, or it leaves. */
+static void stop_looking(cr_sched *sched, bool leave)
+{
+    uint32_t idle = cr_add_32(&sched->idle, (uint32_t)-one_spinning) - one_spinning;
+    /* [sleep.push] for the look at what to pass on */
+    if (!leave && idle - 1 < 0xffff) /* sleepers, and nobody spinning */
+        fence_all_threads(sched);
+}
+
 bool cr_idle_inactive(cr_worker *worker)
 {
     cr_sched *sched = worker->sched;
@@ -186,7 +200,7 @@ bool cr_idle_inactive(cr_worker *worker)
     for (unsigned round = 0;;) {
         bool leave = must_leave(worker);
         if (leave || (cr_work_visible(sched) && enter(sched))) {
-            cr_add_32(&sched->idle, (uint32_t)-one_spinning);
+            stop_looking(sched, leave);
             return !leave;
         }
         bool too_many = cr_load_32(&sched->idle) >> 16 > sched->most_spinners;

@@ -155,7 +155,6 @@ int cr_run_deferred(corio_task *task)
         }
         more->leaving = NULL;
     }
-    cr_store_32(&task->shielded, 0);
     more->leaving = leaving;
     return first;
 }

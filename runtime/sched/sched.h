@@ -74,7 +74,9 @@ struct cr_worker {
     cr_park *settling;      /* waiters of scopes marked in this step: they go on when it ends */
     void *asked;            /* request lists, see runtime/io */
     cr_trace_buffer *trace; /* NULL: no trace is written */
-    uint64_t identities;    /* next one to give to a task, see cr_identity_of */
+    /* Whether a spawn has more to do than usual: it is traced, or simulated, or needs a fence. */
+    bool special;
+    uint64_t identities; /* next one to give to a task, see cr_identity_of */
     uint64_t random;
     unsigned number;
     unsigned last_victim;
@@ -145,7 +147,7 @@ static inline uint64_t cr_sched_now(cr_sched *sched)
  * read again. */
 static inline cr_worker *cr_preemption_point(cr_worker *worker)
 {
-    if (!cr_simulated(worker->sched))
+    if (CR_LIKELY(!worker->special) || !cr_simulated(worker->sched))
         return worker;
     cr_sim_preempt(worker);
     return cr_worker_self();
@@ -155,6 +157,8 @@ static inline cr_worker *cr_preemption_point(cr_worker *worker)
 
 int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks);
 void cr_sched_fini(cr_sched *sched);
+/* Sets worker->special, when tracing and simulation are known. Nobody runs. */
+void cr_sched_specialise(cr_sched *sched);
 /* The calling thread becomes worker 0, runs `root` and comes back when the boundary says that
  * the run is over. */
 void cr_sched_run(cr_sched *sched, const cr_item *root);
@@ -189,11 +193,11 @@ void cr_task_arrive(cr_worker *worker, cr_scope *scope);
 /* -- Waiting for children (scope.c) -- */
 
 /* Waits for all children of a scope, whatever becomes of them. The failure stays in the scope. */
-void cr_scope_join(corio_task *task, cr_scope *scope);
+void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope);
 /* The failure of a scope whose children are complete (given); NULL: none. */
 cr_failure *cr_scope_take_failure(cr_scope *scope);
 /* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
-int cr_scope_wait(corio_task *task, cr_scope *scope);
+int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
 
 /* -- Leaving a task (leave.c) -- */
 
@@ -202,7 +206,8 @@ int cr_scope_wait(corio_task *task, cr_scope *scope);
 int cr_land(corio_task *task, corio_task_fn *fn, void *arg);
 /* Goes on leaving: after cr_land, for who must not end it. */
 _Noreturn void cr_leave_again(corio_task *task);
-/* Runs the cleanups; 0 or the first error among them. */
+/* Runs the cleanups; 0 or the first error among them. The task is shielded from then on: their
+ * children may be unfinished. */
 int cr_run_deferred(corio_task *task);
 
 /* -- Finding work (steal.c, idle.c) -- */
@@ -240,7 +245,7 @@ static inline void cr_pushed(cr_worker *worker)
      * here: the sleeper makes up for it with membarrier(2), which puts a full fence into this
      * thread. */
     cr_compiler_barrier();
-    if (CR_UNLIKELY(worker->sched->push_needs_fence))
+    if (CR_UNLIKELY(worker->special) && worker->sched->push_needs_fence)
         cr_fence_full();
     cr_wake_if_needed(worker->sched);
 }
@@ -249,10 +254,8 @@ static inline void cr_pushed(cr_worker *worker)
  * an earlier step, else 0 (in the same step it parks until the step's end, see cancel.h). */
 static inline int cr_check_cancelled(const cr_worker *worker)
 {
-    return CR_UNLIKELY(cr_task_cancelled(&worker->sched->cancel, worker->task) ==
-                       CR_CANCELLED_EARLIER)
-               ? -125 /* -ECANCELED */
-               : 0;
+    return cr_task_cancelled_earlier(&worker->sched->cancel, worker->task) ? -125 /* -ECANCELED */
+                                                                           : 0;
 }
 
 /* -- Placement (placement.c) -- */

@@ -25,7 +25,8 @@
 static bool may_inline(cr_worker *worker, const cr_scope *scope)
 {
     const cr_item *top = cr_deque_peek_owner(&worker->deque);
-    if (cr_simulated(worker->sched) && cr_sim_draw(&worker->sched->sim, 2) == 0)
+    if (CR_UNLIKELY(worker->special) && cr_simulated(worker->sched) &&
+        cr_sim_draw(&worker->sched->sim, 2) == 0)
         return false; /* as if it had been stolen */
     return top != NULL && top->scope == scope && top->fn != NULL &&
            (char *)__builtin_frame_address(0) > worker->inline_limit;
@@ -36,14 +37,15 @@ static const cr_park_reason waits = {.text = "waits for its children"};
 /* A mark set in this step lies on the scope. Read by the waiter when the children are complete, or
  * by the last of them: both see what all children did. A waiter that was itself cancelled in an
  * earlier step does not wait for the end of this one: all below a mark is complete in the step after
- * it, whatever had been started. */
+ * it, whatever had been started. (Not if a child failed that was not cancelled with it, having a
+ * shield: that mark is on a list until the step ends.) */
 static bool must_settle(const cr_worker *worker, const cr_scope *scope)
 {
     const cr_cancel *cancel = &worker->sched->cancel;
     /* [acquire cancel.mark] */
     return CR_UNLIKELY(cr_load_acquire_64(&scope->mark.word) != CR_MARK_NONE) &&
            scope->mark.step == cr_load_64(&cancel->step) &&
-           cr_task_cancelled(cancel, scope->owner) != CR_CANCELLED_EARLIER;
+           (scope->mark.partial || cr_task_cancelled(cancel, scope->owner) != CR_CANCELLED_EARLIER);
 }
 
 static void settle_later(cr_worker *worker, cr_park *waiter)
@@ -74,27 +76,39 @@ static void sleep_on_scope(cr_worker *worker, cr_park *park)
         wake_waiter(worker, scope, park);
 }
 
-void cr_scope_join(corio_task *task, cr_scope *scope)
+/* Calls a child on the waiter's stack, if the newest item is one. The slot is read before the child
+ * can push, so the closure need not be copied. */
+static inline bool call_child(cr_worker *worker, const cr_scope *scope)
 {
-    cr_worker *worker = cr_worker_self();
-    while (may_inline(worker, scope)) {
-        const cr_item *taken = cr_deque_take_owner(&worker->deque);
-        if (taken == NULL) /* stolen meanwhile */
-            break;
-        cr_item child = *taken;
-        cr_task_call(worker, &child);
+    const cr_item *child;
+    if (!may_inline(worker, scope) || (child = cr_deque_take_owner(&worker->deque)) == NULL)
+        return false;
+    cr_task_call(worker, child);
+    return true;
+}
+
+static __attribute__((noinline)) void wait_for_rest(cr_worker *worker, cr_scope *scope)
+{
+    cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
+    cr_suspend(worker, &park);
+}
+
+void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
+{
+    while (call_child(worker, scope)) {
         worker = cr_worker_self();
         worker->task = task;
         scope->joined++;
-        if (CR_UNLIKELY(worker->trace != NULL))
+        if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
             cr_trace_run(worker->trace, task);
     }
     if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
-        cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
-        cr_suspend(worker, &park);
+        wait_for_rest(worker, scope);
+        worker = cr_worker_self();
     }
     cr_scope_reset(scope);
-    cr_mark_clear(&cr_worker_self()->sched->cancel, &scope->mark);
+    if (CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE))
+        cr_mark_clear(&worker->sched->cancel, &scope->mark);
 }
 
 cr_failure *cr_scope_take_failure(cr_scope *scope)
@@ -116,11 +130,11 @@ static int cancelled_from_above(corio_task *task)
     return cr_task_cancelled(cancel, task) != CR_NOT_CANCELLED ? -ECANCELED : 0;
 }
 
-int cr_scope_wait(corio_task *task, cr_scope *scope)
+int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope)
 {
     if (scope->spawned == 0 && cr_load_64(&scope->mark.word) == CR_MARK_NONE)
         return 0;
-    cr_scope_join(task, scope);
+    cr_scope_join(worker, task, scope);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     cr_failure *failure = cr_scope_take_failure(scope);
     if (CR_LIKELY(failure == NULL))
@@ -140,20 +154,21 @@ static void scope_times_out(void *context, cr_timer *timer)
 {
     cr_worker *leader = context;
     cr_scope *scope = ((scope_timer *)timer)->scope;
-    cr_scope_cancel(&leader->sched->cancel, scope,
+    cr_scope_cancel(&leader->sched->cancel, scope, NULL,
                     cr_failure_plain(scope->owner, -ETIMEDOUT, "the deadline has passed"));
 }
 
 static int scope_wait_until(corio_task *task, cr_scope *scope, uint64_t deadline_ns)
 {
+    cr_worker *worker = cr_worker_self();
     if (deadline_ns == CR_NEVER)
-        return cr_scope_wait(task, scope);
-    cr_timers *timers = &cr_worker_self()->sched->timers;
+        return cr_scope_wait(worker, task, scope);
+    cr_timers *timers = &worker->sched->timers;
     scope_timer limit = {.timer.fire = scope_times_out, .scope = scope};
     int rc = cr_timers_arm(timers, &limit.timer, deadline_ns);
     if (rc != 0)
         return rc;
-    rc = cr_scope_wait(task, scope);
+    rc = cr_scope_wait(worker, task, scope);
     cr_timers_disarm(timers, &limit.timer);
     return rc;
 }
@@ -166,7 +181,9 @@ int corio_wait_until(uint64_t deadline_ns)
 
 int corio_wait(void)
 {
-    return corio_wait_until(CR_NEVER);
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    return CR_LIKELY(task != NULL) ? cr_scope_wait(worker, task, &task->scope) : -EPERM;
 }
 
 int corio_set_window(uint32_t children)
@@ -265,7 +282,7 @@ int corio_group_close(corio_group *group)
     if (rc != 0)
         return rc;
     corio_task *task = group->scope.owner;
-    rc = cr_scope_wait(task, &group->scope);
+    rc = cr_scope_wait(cr_worker_self(), task, &group->scope);
     corio_group **at = &task->more->groups;
     while (*at != group)
         at = &(*at)->next;
@@ -277,10 +294,15 @@ int corio_group_close(corio_group *group)
 
 /* -- Cancelling -- */
 
+/* By the owner, or by a task below it: of several that do so in the same step the one that is lowest
+ * in spawn order counts. */
 static int cancel_scope(cr_scope *scope, int code)
 {
     cr_cancel *cancel = &cr_worker_self()->sched->cancel;
-    cr_scope_cancel(cancel, scope, cr_failure_plain(corio_self(), code, "cancelled"));
+    const corio_task *by = corio_self();
+    while (by != NULL && by->in != scope)
+        by = by->parent;
+    cr_scope_cancel(cancel, scope, by, cr_failure_plain(corio_self(), code, "cancelled"));
     return 0;
 }
 
@@ -307,7 +329,7 @@ int corio_shield(bool on)
         return -EPERM;
     int before = cr_load_32(&task->shielded) != 0;
     cr_store_32(&task->shielded, on);
-    if (before && !on)
+    if (before != on)
         cr_cancel_forget(&worker->sched->cancel);
     return before;
 }

@@ -29,25 +29,27 @@ static cr_failure *earlier(cr_failure *a, cr_failure *b)
     return first ? a : b;
 }
 
-/* A task that ends with an error needs its children no longer. */
+/* A task that ends with an error needs its children no longer. Those that it spawned and has not
+ * waited for: whether they have finished by now depends on timing, and the step in which the task
+ * ends must not. */
 static void cancel_children(cr_cancel *cancel, corio_task *task)
 {
-    if (cr_scope_unfinished(&task->scope) != 0)
+    if (task->scope.spawned != 0)
         cr_scope_cancel_quietly(cancel, &task->scope);
     for (corio_group *group = task->more != NULL ? task->more->groups : NULL; group != NULL;
          group = group->next)
-        if (cr_scope_unfinished(&group->scope) != 0)
+        if (group->scope.spawned != 0)
             cr_scope_cancel_quietly(cancel, &group->scope);
 }
 
 /* Waits for all children, closes the groups left open. Their first error (given); NULL: none. */
 static cr_failure *join_all(corio_task *task)
 {
-    cr_scope_join(task, &task->scope);
+    cr_scope_join(cr_worker_self(), task, &task->scope);
     cr_failure *first = cr_scope_take_failure(&task->scope);
     while (task->more != NULL && task->more->groups != NULL) {
         corio_group *group = task->more->groups;
-        cr_scope_join(task, &group->scope);
+        cr_scope_join(cr_worker_self(), task, &group->scope);
         first = earlier(first, cr_scope_take_failure(&group->scope));
         (void)corio_group_close(group);
     }
@@ -55,10 +57,11 @@ static cr_failure *join_all(corio_task *task)
 }
 
 /* Children's errors count if the task has none itself; and if it only passes on the -ECANCELED that
- * a spawn into their cancelled scope gave it. */
+ * a spawn into their cancelled scope gave it. A shield holds until they are complete. */
 static int finish_children(corio_task *task, int rc)
 {
     cr_failure *first = join_all(task);
+    cr_store_32(&task->shielded, 0);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     if (first != NULL && rc == -ECANCELED && cr_task_cancelled(cancel, task) == CR_NOT_CANCELLED)
         rc = 0;
@@ -82,6 +85,12 @@ static int own_deadline(corio_task *task, int rc)
     return -ETIMEDOUT;
 }
 
+/* A scope may be cancelled, and so have an error, without children. */
+static bool was_cancelled(const cr_scope *scope)
+{
+    return CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE);
+}
+
 /* After the task's function, if it has children or anything else to put in order. */
 static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 {
@@ -101,39 +110,42 @@ static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
 
 static int start_with(void *arg);
 
-/* A closure that never starts: what it carries is released. */
-static void drop(const cr_item *closure)
+/* What a closure carries, and is to be released when it never starts or its task is complete; NULL:
+ * nothing. */
+static inline void *carried(const cr_item *closure)
 {
-    if (closure->fn == start_with)
-        cr_free(closure->arg);
+    return CR_UNLIKELY(closure->fn == start_with) ? closure->arg : NULL;
 }
 
 void cr_task_call(cr_worker *worker, const cr_item *closure)
 {
     cr_scope *scope = closure->scope;
     uint64_t index = closure->index_bytes >> 8;
+    void *block = carried(closure);
     if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, index) != CR_NOT_CANCELLED)) {
-        drop(closure);
+        cr_free(block);
         return;
     }
-    corio_task task = {.parent = scope->owner, .in = scope, .index = index, .name = closure->name};
+    corio_task task;
+    cr_task_init(&task, scope, index, closure->name);
     alignas(16) uint64_t copy[4];
     void *arg = closure->arg;
-    task.scope.owner = &task;
     if (closure->index_bytes & 0xff) {
-        memcpy(copy, closure->copy, sizeof copy);
+        for (unsigned word = 0; word < 4; word++)
+            copy[word] = cr_load_64(&closure->copy[word]); /* narrow loads: see fill_copy */
         arg = copy;
     }
     worker->task = &task;
-    bool traced = worker->trace != NULL;
+    bool traced = CR_UNLIKELY(worker->special) && worker->trace != NULL;
     if (CR_UNLIKELY(traced))
         cr_trace_run(worker->trace, &task);
+        /* The closure may lie in a slot of the deque, which is filled again from here on. */
 #if CR_TSAN
     int rc = cr_land(&task, closure->fn, arg);
 #else
     int rc = cr_land_here(closure->fn, arg);
 #endif
-    if (task.scope.spawned != 0 || task.more != NULL)
+    if (task.scope.spawned != 0 || task.more != NULL || was_cancelled(&task.scope))
         rc = task_finish(&task, rc);
     if (CR_UNLIKELY(rc != 0))
         cr_scope_fail(&cr_worker_self()->sched->cancel, scope, &task, rc);
@@ -143,15 +155,15 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
     }
     if (CR_UNLIKELY(traced))
         cr_trace_finish(cr_worker_self()->trace, &task, rc);
+    if (CR_UNLIKELY(block != NULL))
+        cr_free(block);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
 {
-    corio_task task = {.parent = closure->scope->owner,
-                       .in = closure->scope,
-                       .index = closure->index_bytes >> 8,
-                       .name = closure->name};
-    drop(closure);
+    corio_task task;
+    cr_task_init(&task, closure->scope, closure->index_bytes >> 8, closure->name);
+    cr_free(carried(closure));
     if (code != -ECANCELED)
         cr_scope_fail(&worker->sched->cancel, closure->scope, &task, code);
     cr_task_arrive(worker, closure->scope);
@@ -170,14 +182,40 @@ static int hold(cr_worker *worker, cr_scope *scope)
     return cr_wait_in(worker, &wait, CR_NEVER);
 }
 
-static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const char *name,
-                 corio_task_fn *fn, const void *arg, size_t bytes)
+/* What few spawns need: a place in a cancelled or full scope. */
+static __attribute__((noinline)) int may_spawn(cr_worker *worker, const corio_task *task,
+                                               cr_scope *scope)
 {
-    if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) ==
-                    CR_CANCELLED_EARLIER))
+    if (cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) == CR_CANCELLED_EARLIER)
         return -ECANCELED;
-    if (CR_UNLIKELY(scope->window != 0) && scope->window_used >= scope->window) {
-        int rc = hold(worker, scope);
+    return scope->window != 0 && scope->window_used >= scope->window ? hold(worker, scope) : 0;
+}
+
+/* Word by word, and read that way too: a wide load of what narrow stores have just written waits
+ * until they are in the cache. */
+static inline void fill_copy(cr_item *slot, const char *arg, size_t bytes)
+{
+    uint64_t value;
+    unsigned word = 4;
+    for (; bytes >= sizeof value; bytes -= sizeof value, arg += sizeof value) {
+        memcpy(&value, arg, sizeof value);
+        cr_item_store(slot, word++, value);
+    }
+    if (bytes > 0) {
+        value = 0;
+        memcpy(&value, arg, bytes);
+        cr_item_store(slot, word, value);
+    }
+}
+
+/* bytes 0: arg is passed on as it is. */
+static inline __attribute__((always_inline)) int spawn(cr_worker *worker, corio_task *task,
+                                                       cr_scope *scope, const char *name,
+                                                       corio_task_fn *fn, const void *arg,
+                                                       size_t bytes)
+{
+    if (CR_UNLIKELY(scope->window != 0) || cr_cancel_any(&worker->sched->cancel)) {
+        int rc = may_spawn(worker, task, scope);
         if (rc != 0)
             return rc;
         worker = cr_worker_self();
@@ -185,20 +223,16 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
     if (CR_UNLIKELY(slot == NULL))
         return -ENOMEM;
-    if (CR_UNLIKELY(worker->trace != NULL))
+    if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
         cr_trace_spawn(worker->trace, task, name, task->spawns);
     cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
     cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
     cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
     cr_item_store(slot, 3, task->spawns++ << 8 | bytes);
-    if (bytes == 0) {
+    if (bytes == 0)
         cr_item_store(slot, 4, (uint64_t)(uintptr_t)arg);
-    } else {
-        uint64_t copy[4] = {0};
-        memcpy(copy, arg, bytes);
-        for (unsigned word = 0; word < 4; word++)
-            cr_item_store(slot, 4 + word, copy[word]);
-    }
+    else
+        fill_copy(slot, arg, bytes);
     scope->spawned++;
     scope->window_used++;
     cr_deque_publish_owner(&worker->deque);
@@ -207,7 +241,7 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     return 0;
 }
 
-/* group: NULL: the task's own scope. `bytes` 0: arg is passed on as it is. */
+/* The general form. group: NULL: the task's own scope. */
 static int go(corio_group *group, const char *name, corio_task_fn *fn, const void *arg,
               size_t bytes)
 {
@@ -230,14 +264,24 @@ static bool may_copy(const void *arg, size_t bytes)
 
 int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
 {
-    return go(NULL, name, fn, arg, 0);
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    if (CR_UNLIKELY(task == NULL))
+        return -EPERM;
+    if (CR_UNLIKELY(fn == NULL || name == NULL))
+        return -EINVAL;
+    return spawn(worker, task, &task->scope, name, fn, arg, 0);
 }
 
 int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg, size_t bytes)
 {
-    if (corio_self() == NULL)
+    cr_worker *worker = cr_worker_self();
+    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
+    if (CR_UNLIKELY(task == NULL))
         return -EPERM;
-    return may_copy(arg, bytes) ? go(NULL, name, fn, arg, bytes) : -EINVAL;
+    if (CR_UNLIKELY(fn == NULL || name == NULL || !may_copy(arg, bytes)))
+        return -EINVAL;
+    return spawn(worker, task, &task->scope, name, fn, arg, bytes);
 }
 
 int corio_group_go_named(corio_group *group, const char *name, corio_task_fn *fn, void *arg)
@@ -274,14 +318,11 @@ typedef struct with {
     alignas(16) char copy[];
 } with;
 
-/* In the new task. The block goes when its children are complete: they may look at the copy. */
+/* In the new task. The block goes when that is complete, with its children and those of its
+ * cleanups: they may look at the copy. */
 static int start_with(void *arg)
 {
     const with *given = arg;
-    if (corio_defer(cr_free, arg) != 0) {
-        cr_free(arg);
-        return -ENOMEM;
-    }
     if (given->deadline_ns != 0 && corio_now_ns() >= given->deadline_ns)
         return -ETIMEDOUT;
     int rc = given->deadline_ns != 0 ? corio_set_deadline(given->deadline_ns) : 0;

@@ -207,6 +207,14 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
     return rc;
 }
 
+void cr_sched_specialise(cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        cr_worker *worker = sched->workers[i];
+        worker->special = sched->push_needs_fence || worker->trace != NULL || cr_simulated(sched);
+    }
+}
+
 void cr_sched_fini(cr_sched *sched)
 {
     stop_threads(sched, sched->worker_count);

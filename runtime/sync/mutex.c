@@ -84,24 +84,33 @@ static void give_up(cr_worker *leader, cr_park *park)
 static const cr_park_reason locks = {
     .text = "waits in corio_mutex_lock", .holder = holder, .give_up = give_up};
 
-static int try_lock(cr_worker *worker, corio_mutex *mutex)
+/* The calling task takes it if it is free. */
+static inline bool take(cr_worker *worker, corio_mutex *mutex, uint64_t word)
 {
-    if (CR_UNLIKELY(worker == NULL || worker->task == NULL))
-        return -EPERM;
-    if (CR_UNLIKELY(mutex == NULL))
-        return -EINVAL;
-    uint64_t word = word_of(worker);
     /* [acquire mutex.hold] */
-    if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, 0, word))) {
-        cr_store_ptr(&mutex->reserved_holder, worker->task);
-        return 0;
-    }
-    return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
+    if (!cr_cas_64(&mutex->reserved_word, 0, word))
+        return false;
+    cr_store_ptr(&mutex->reserved_holder, worker->task);
+    return true;
+}
+
+static int check(const cr_worker *worker, const corio_mutex *mutex)
+{
+    if (worker == NULL || worker->task == NULL)
+        return -EPERM;
+    return mutex != NULL ? 0 : -EINVAL;
 }
 
 int corio_mutex_try_lock(corio_mutex *mutex)
 {
-    return try_lock(cr_worker_self(), mutex);
+    cr_worker *worker = cr_worker_self();
+    int rc = check(worker, mutex);
+    if (rc != 0)
+        return rc;
+    uint64_t word = word_of(worker);
+    if (take(worker, mutex, word))
+        return 0;
+    return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
 }
 
 int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
@@ -109,7 +118,7 @@ int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
     cr_worker *worker = cr_worker_self();
     if (worker != NULL && worker->task != NULL)
         worker = cr_preemption_point(worker);
-    int rc = try_lock(worker, mutex);
+    int rc = corio_mutex_try_lock(mutex);
     if (rc != -EBUSY)
         return rc;
     cr_wait wait = {.park = {.reason = &locks, .object = mutex},
@@ -121,6 +130,10 @@ int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
 
 int corio_mutex_lock(corio_mutex *mutex)
 {
+    cr_worker *worker = cr_worker_self();
+    if (CR_LIKELY(check(worker, mutex) == 0 && !worker->special) &&
+        take(worker, mutex, word_of(worker)))
+        return 0;
     return corio_mutex_lock_until(mutex, CR_NEVER);
 }
 
@@ -143,10 +156,9 @@ static void hand_over(cr_worker *worker, corio_mutex *mutex)
 int corio_mutex_unlock(corio_mutex *mutex)
 {
     cr_worker *worker = cr_worker_self();
-    if (CR_UNLIKELY(worker == NULL || worker->task == NULL))
-        return -EPERM;
-    if (CR_UNLIKELY(mutex == NULL))
-        return -EINVAL;
+    int rc = check(worker, mutex);
+    if (CR_UNLIKELY(rc != 0))
+        return rc;
     uint64_t word = worker->task->identity << 1;
     if (CR_UNLIKELY(word == 0)) /* it has never locked any */
         return -EPERM;

@@ -212,16 +212,17 @@ void cr_scope_fail(cr_cancel *cancel, cr_scope *scope, corio_task *child, int co
     pthread_mutex_unlock(&cancel->lock);
 }
 
-void cr_scope_cancel(cr_cancel *cancel, cr_scope *scope, cr_failure *failure)
+void cr_scope_cancel(cr_cancel *cancel, cr_scope *scope, const corio_task *by, cr_failure *failure)
 {
     pthread_mutex_lock(&cancel->lock);
-    uint64_t step = cr_load_64(&cancel->step);
+    uint64_t step = cr_load_64(&cancel->step), rank = by != NULL ? by->index + 1 : 0;
     scope->errors++;
-    if (is_first(scope, step, 0))
-        keep_locked(scope, failure, step, 0);
+    if (is_first(scope, step, rank))
+        keep_locked(scope, failure, step, rank);
     else
         cr_failure_destroy(failure);
-    cr_mark_set_locked(cancel, &scope->mark, scope, CR_MARK_ALL);
+    cr_mark_set_locked(cancel, &scope->mark, scope,
+                       by != NULL ? CR_MARK_BEHIND + by->index : CR_MARK_ALL);
     pthread_mutex_unlock(&cancel->lock);
 }
 

@@ -50,8 +50,9 @@ bool cr_failure_is_own(const cr_failure *failure);
  * is cancelled behind the child unless it keeps going. */
 void cr_scope_fail(cr_cancel *cancel, cr_scope *scope, corio_task *child, int code);
 /* Cancels the children of a scope; `failure` (taken) is what its wait returns if it has no earlier
- * one. */
-void cr_scope_cancel(cr_cancel *cancel, cr_scope *scope, cr_failure *failure);
+ * one. `by`: the child of the scope that it comes from, which counts as if that had failed; NULL:
+ * none. */
+void cr_scope_cancel(cr_cancel *cancel, cr_scope *scope, const corio_task *by, cr_failure *failure);
 /* The same without a reason of its own: who waits has an error already. */
 void cr_scope_cancel_quietly(cr_cancel *cancel, cr_scope *scope);
 

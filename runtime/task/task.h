@@ -39,38 +39,42 @@
 #include <corio/task.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct cr_worker;
 struct cr_stack;
 struct cr_failure;
 
+/* The part that begins as zero comes first, and so does that of a task: a few wide stores when a
+ * task starts. */
 typedef struct cr_scope {
-    corio_task *owner;
     uint64_t spawned;
     uint64_t joined;
-    uint64_t arrived;       /* two's complement */
-    struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
+    uint64_t arrived; /* two's complement */
     /* Under the failure lock; the waiter's once all children are complete. */
     struct cr_failure *failure;
-    cr_mark mark;    /* on children of this scope */
+    uint32_t errors; /* failures of children; as `failure` */
     uint32_t window; /* 0: none */
     /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
     uint32_t window_used;
-    uint32_t errors; /* failures of children; as `failure` */
-    bool keep_going; /* an error does not cancel the others */
+    uint32_t keep_going; /* an error does not cancel the others */
+    cr_mark mark;        /* on children of this scope; what lies behind `step` is unset at first */
+    corio_task *owner;
+    struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
 } cr_scope;
 
 struct corio_task {
+    uint64_t spawns;      /* children spawned so far, into any scope */
+    struct cr_more *more; /* what few tasks have (more.h); NULL for most. Read by descendants. */
+    uint64_t identity;    /* who it is to a mutex; 0: it has not locked any */
+    uint64_t doomed;      /* found cancelled: step of the mark << 32 | shields raised (cancel.h) */
+    uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
+    uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
+    cr_scope scope;
     corio_task *parent; /* NULL: the root */
     cr_scope *in;       /* the scope it was spawned into */
     uint64_t index;     /* number of this spawn among its parent's */
     const char *name;
-    uint64_t spawns; /* children spawned so far, into any scope */
-    cr_scope scope;
-    struct cr_more *more; /* what few tasks have (more.h); NULL for most. Read by descendants. */
-    uint64_t identity;    /* who it is to a mutex; 0: it has not locked any */
-    uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
-    uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
 #if CR_TSAN
     void *landing; /* jmp_buf */
 #endif
@@ -136,6 +140,19 @@ static inline void cr_scope_init(cr_scope *scope, corio_task *owner, uint32_t wi
     *scope = (cr_scope){.owner = owner, .window = window};
 }
 
+static inline void cr_task_init(corio_task *task, cr_scope *in, uint64_t index, const char *name)
+{
+    enum { zero_bytes = offsetof(corio_task, scope.mark.step) };
+    _Static_assert(zero_bytes == 104 && offsetof(corio_task, spawns) == 0, "what begins as zero");
+    memset(task, 0, 64); /* in pieces that the compiler makes stores of */
+    memset((char *)task + 64, 0, zero_bytes - 64);
+    task->scope.owner = task;
+    task->parent = in->owner;
+    task->in = in;
+    task->index = index;
+    task->name = name;
+}
+
 /* How many children are unfinished; 0 means all they wrote is seen. Owner only (or anybody at
  * quiescence). */
 static inline uint64_t cr_scope_unfinished(const cr_scope *scope)
@@ -162,9 +179,16 @@ static inline bool cr_scope_sleep(cr_scope *scope, cr_park *waiter)
     return cr_add_64(&scope->arrived, left) + left != 0;
 }
 
+/* Whether all children are complete, also while the owner sleeps. At quiescence. */
+static inline bool cr_scope_is_complete(const cr_scope *scope)
+{
+    return (scope->waiter != NULL ? scope->arrived : cr_scope_unfinished(scope)) == 0;
+}
+
 /* All children are complete: ready for the next round. Owner only. */
 static inline void cr_scope_reset(cr_scope *scope)
 {
+    scope->waiter = NULL;
     scope->spawned = 0;
     scope->joined = 0;
     scope->window_used = 0;

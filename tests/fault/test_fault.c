@@ -89,6 +89,84 @@ static int program(void *arg)
     return first != 0 ? first : rc;
 }
 
+/* -- Errors, cancellation, values, time: what they take from the heap -- */
+
+static corio_mutex mutex;
+static corio_flight *flight;
+static unsigned due, run;
+static const char key;
+
+static void clean_up(void *arg)
+{
+    (void)arg;
+    ADD(run);
+}
+
+static int fetch(void *arg, void *value)
+{
+    int rc = corio_io(plain, arg, value);
+    return rc;
+}
+
+/* Fails in one of several ways, with children, cleanups, values and a deadline of its own. */
+static int troubled(void *arg)
+{
+    int which = *(int *)arg, out = 0, rc = corio_defer(clean_up, NULL);
+    if (rc != 0)
+        return rc;
+    ADD(due);
+    rc = corio_local_set(&key, arg);
+    if (rc == 0)
+        rc = corio_set_deadline(corio_now_ns() + 3600000000000u);
+    corio_group *group = NULL;
+    if (rc == 0)
+        rc = corio_group_open(
+            &(corio_group_options){.size = sizeof(corio_group_options),
+                                   .deadline_ns =
+                                       corio_now_ns() + (which % 3 ? 3600000000000u : 1)},
+            &group);
+    int below = which - 1;
+    corio_go_options options = {.size = sizeof options,
+                                .group = group,
+                                .copy_bytes = sizeof below,
+                                .key = &key,
+                                .value = &below};
+    for (int i = 0; rc == 0 && which > 0 && i < 2; i++)
+        rc = corio_go_with(&options, troubled, &below);
+    if (rc != 0)
+        return rc;
+    switch (which % 4) {
+    case 0:
+        return corio_sleep(100) != 0 ? -ENOMEM : -EIO;
+    case 1:
+        rc = corio_do(flight, "k", 1, fetch, &which, &out, NULL);
+        return rc != 0 ? rc : corio_group_wait_until(group, corio_now_ns() + 1000000);
+    case 2:
+        rc = corio_mutex_lock_until(&mutex, corio_now_ns() + 3600000000000u);
+        if (rc != 0)
+            return rc;
+        rc = corio_io_until(plain, &which, &out, corio_now_ns() + 3600000000000u);
+        corio_mutex_unlock(&mutex);
+        return rc != 0 ? rc : corio_group_close(group);
+    default:
+        (void)corio_group_cancel(group, -EDOM);
+        rc = corio_group_wait(group);
+        return rc == -EDOM ? -ERANGE : rc; /* with a cause */
+    }
+}
+
+static int troubles(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 6; i++) {
+        int rc = corio_go_copy(troubled, &i, sizeof i);
+        rc = rc != 0 ? rc : corio_wait();
+        if (rc == -EBADMSG)
+            return rc;
+    }
+    return 0;
+}
+
 static bool is_expected(int rc)
 {
     return rc == 0 || rc == -ENOMEM || rc == -EAGAIN || rc == CORIO_ESTACKS;
@@ -102,7 +180,7 @@ static int add(corio_runtime *runtime, corio_dispatch_fn *fn, corio_dispatcher *
 }
 
 /* Returns the error of whatever failed first; the runtime is gone in any case. */
-static int whole_life(unsigned workers)
+static int whole_life(unsigned workers, bool troubled_life)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime = NULL;
@@ -117,7 +195,16 @@ static int whole_life(unsigned workers)
     rc = add(runtime, answer, &plain);
     if (rc == 0)
         rc = add(runtime, answer_in_slices, &sliced);
-    if (rc == 0) {
+    if (rc == 0 && troubled_life) {
+        due = run = 0;
+        rc = corio_flight_create(sizeof(int), &flight);
+        if (rc == 0) {
+            rc = corio_run(runtime, troubles, NULL);
+            assert_int_equal(run, due);
+            assert_int_equal(corio_mutex_destroy(&mutex), 0);
+            assert_int_equal(corio_flight_destroy(flight), 0);
+        }
+    } else if (rc == 0) {
         rc = corio_run(runtime, program, NULL);
         if (rc == 0)
             assert_int_equal(answered, tasks + 40);
@@ -128,11 +215,11 @@ static int whole_life(unsigned workers)
     return rc;
 }
 
-static void every_failure_is_a_clean_error(unsigned workers)
+static void every_failure_is_a_clean_error(unsigned workers, bool troubled_life)
 {
     long before = wrap_live_allocations();
     wrap_fail(-1, false);
-    assert_int_equal(whole_life(workers), 0);
+    assert_int_equal(whole_life(workers, troubled_life), 0);
     assert_int_equal(wrap_live_allocations(), before);
     long calls = wrap_calls();
     assert_true(calls > 20);
@@ -140,7 +227,7 @@ static void every_failure_is_a_clean_error(unsigned workers)
     for (int for_good = 0; for_good < 2; for_good++) {
         for (long n = 0; n < calls; n++) {
             wrap_fail(n, for_good);
-            int rc = whole_life(workers);
+            int rc = whole_life(workers, troubled_life);
             wrap_fail(-1, false);
             if (!is_expected(rc))
                 fail_msg("call %ld failing %s gives %d (%s)", n, for_good ? "for good" : "once", rc,
@@ -156,13 +243,20 @@ static void every_failure_is_a_clean_error(unsigned workers)
 static void failures_on_one_worker_are_clean_errors(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(1);
+    every_failure_is_a_clean_error(1, false);
 }
 
 static void failures_on_three_workers_are_clean_errors(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(3);
+    every_failure_is_a_clean_error(3, false);
+}
+
+static void failures_amid_errors_and_cancellation_are_clean_errors(void **state)
+{
+    (void)state;
+    every_failure_is_a_clean_error(1, true);
+    every_failure_is_a_clean_error(3, true);
 }
 
 int main(void)
@@ -171,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_on_one_worker_are_clean_errors),
         cmocka_unit_test(failures_on_three_workers_are_clean_errors),
+        cmocka_unit_test(failures_amid_errors_and_cancellation_are_clean_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

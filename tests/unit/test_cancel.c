@@ -74,6 +74,42 @@ static void queued_closures_of_a_cancelled_scope_never_start(void **state)
     corio_runtime_destroy(runtime);
 }
 
+static int cancel_no_children(void *arg)
+{
+    (void)arg;
+    return corio_cancel_children(-EPROTO);
+}
+
+static int spawn_behind_a_cancellation(void *arg)
+{
+    (void)arg;
+    CHECK(corio_cancel_children(-EPROTO) == 0);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    return corio_go(count_start, NULL); /* -ECANCELED: the scope's, not its own */
+}
+
+static int cancel_without_waiting(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(cancel_no_children, NULL) == 0);
+    CHECK(corio_wait() == -EPROTO);
+    CHECK(corio_go(spawn_behind_a_cancellation, NULL) == 0);
+    CHECK(corio_wait() == -EPROTO);
+    return 0;
+}
+
+static void cancelled_scope_without_children_has_its_error(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        started = 0;
+        dispatcher = add_dispatcher(runtime, answer);
+        assert_int_equal(corio_run(runtime, cancel_without_waiting, NULL), 0);
+        assert_int_equal(started, 0);
+    }
+}
+
 static int ask_and_clean_up(void *arg)
 {
     (void)arg;
@@ -150,6 +186,64 @@ static void cancellation_reaches_all_below(void **state)
         assert_int_equal(asked, 0);
         assert_int_equal(seen_cancelled, 1);
     }
+}
+
+/* A chain of tasks, each the only child of the one above. */
+typedef struct chain {
+    int left;
+    int (*leaf)(void);
+    int code; /* what each level returns; 0: what its wait returned */
+} chain;
+
+static corio_group *group_of_chain;
+
+static int cancel_the_chain(void)
+{
+    return corio_group_cancel(group_of_chain, -EIO);
+}
+
+static int ask_below(void)
+{
+    return corio_io(dispatcher, NULL, NULL);
+}
+
+static int chain_level(void *arg)
+{
+    chain below = *(const chain *)arg;
+    if (below.left-- == 0)
+        return below.leaf();
+    CHECK(corio_go(chain_level, &below) == 0);
+    int rc = corio_wait();
+    return below.code != 0 ? below.code : rc;
+}
+
+static int cancel_chain(void *arg)
+{
+    const chain *top = arg;
+    int code = -EIO;
+    CHECK(corio_group_open(NULL, &group_of_chain) == 0);
+    CHECK(corio_group_go(group_of_chain, chain_level, arg) == 0);
+    if (top->leaf == ask_below)
+        CHECK(corio_group_go_copy(group_of_chain, fail_with, &code, sizeof code) == 0);
+    CHECK(corio_group_close(group_of_chain) == -EIO);
+    return 0;
+}
+
+/* In a time that grows as the depth does; in the step of the cancellation and in the next, with
+ * tasks that pass -ECANCELED on and with such as have errors of their own. */
+static void cancelled_chain_of_any_depth_comes_to_its_end(void **state)
+{
+    (void)state;
+    enum { depth = CR_TESTS_TSAN ? 200 : CR_TESTS_ASAN ? 10000 : 100000 };
+    corio_runtime *runtime = runtime_with(2);
+    dispatcher = add_dispatcher(runtime, answer);
+    for (int own = 0; own <= 1; own++) {
+        chain here = {depth, cancel_the_chain, own ? -EDOM : 0};
+        chain later = {depth, ask_below, own ? -EDOM : 0};
+        assert_int_equal(corio_run(runtime, cancel_chain, &here), 0);
+        assert_int_equal(corio_run(runtime, cancel_chain, &later), 0);
+    }
+    corio_runtime_destroy(runtime);
 }
 
 static int keep_going(void *arg)
@@ -373,6 +467,7 @@ static int shielded_work(void *arg)
     (void)arg;
     CHECK(corio_shield(true) == 0);
     CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0); /* cancelled while it waits for this */
     CHECK(corio_cancelled() == 0);
     CHECK(corio_go(count_start, NULL) == 0);
     CHECK(corio_wait() == 0);
@@ -399,6 +494,48 @@ static void shielded_task_works_on(void **state)
         dispatcher = add_dispatcher(runtime, answer);
         assert_int_equal(corio_run(runtime, cancel_shielded, NULL), 0);
         assert_int_equal(started, 1);
+    }
+}
+
+static int fail_shielded(void *arg)
+{
+    (void)arg;
+    corio_shield(true);
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    return -EDOM;
+}
+
+static int group_of_shielded(void *arg)
+{
+    (void)arg;
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(corio_group_go(group, fail_shielded, NULL) == 0);
+    CHECK(corio_group_close(group) == -EDOM);
+    return -ECANCELED;
+}
+
+/* The group is released in the step in which its task fails, unless its owner waits for the end. */
+static int shielded_failures(void *arg)
+{
+    (void)arg;
+    int code = -EIO;
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go(group_of_shielded, NULL) == 0);
+    CHECK(corio_go_copy(fail_with, &code, sizeof code) == 0);
+    CHECK(corio_wait() == -EIO);
+    return corio_io(dispatcher, NULL, NULL);
+}
+
+static void failure_below_a_shield_in_a_cancelled_task(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        asked = 0;
+        dispatcher = add_dispatcher(runtime, answer);
+        assert_int_equal(corio_run(runtime, shielded_failures, NULL), 0);
+        assert_int_equal(asked, 11);
     }
 }
 
@@ -633,13 +770,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(queued_closures_of_a_cancelled_scope_never_start),
+        cmocka_unit_test(cancelled_scope_without_children_has_its_error),
         cmocka_unit_test(requests_of_a_cancelled_scope_do_not_go_out),
         cmocka_unit_test(cancellation_reaches_all_below),
+        cmocka_unit_test(cancelled_chain_of_any_depth_comes_to_its_end),
         cmocka_unit_test(scope_that_keeps_going_runs_all),
         cmocka_unit_test(blocked_calls_return),
         cmocka_unit_test(dispatcher_learns_of_cancelled_requests_and_is_waited_for),
         cmocka_unit_test(requests_that_wait_their_turn_are_withdrawn),
         cmocka_unit_test(shielded_task_works_on),
+        cmocka_unit_test(failure_below_a_shield_in_a_cancelled_task),
         cmocka_unit_test(deadlines_are_inherited),
         cmocka_unit_test(run_ends_at_its_deadline),
         cmocka_unit_test(run_can_be_cancelled_from_a_thread_at_any_moment),

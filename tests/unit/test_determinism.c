@@ -284,6 +284,40 @@ static int failing_trees(void *arg)
     return corio_wait();
 }
 
+/* A task fails while its child may be finished, running or queued: in which step it fails must not
+ * depend on that. The error of the pair is what is asked for next. */
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int fail_without_waiting(void *arg)
+{
+    CHECK(corio_go(nothing, NULL) == 0);
+    for (uint64_t i = 0; i < 20; i++)
+        (void)burn(mix(*(uint64_t *)arg + i));
+    return -EDOM;
+}
+
+static int fail_at_once(void *arg)
+{
+    (void)arg;
+    return -ERANGE;
+}
+
+static int failing_parents(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < 500; i++) { /* one after the other: thieves have nothing else */
+        CHECK(corio_go(fail_without_waiting, &i) == 0);
+        CHECK(corio_go(fail_at_once, NULL) == 0);
+        uint64_t value = (uint64_t)-corio_wait();
+        CHECK(ask(plain, &value) == 0);
+    }
+    return 0;
+}
+
 /* -- running and comparing -- */
 
 typedef struct text {
@@ -368,6 +402,7 @@ PROGRAM(nested_groups)
 PROGRAM(mixed_dispatchers)
 PROGRAM(retries_in_a_window)
 PROGRAM(failing_trees)
+PROGRAM(failing_parents)
 
 static void random_trees_have_the_same_log_for_any_worker_count(void **state)
 {
@@ -417,6 +452,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(mixed_dispatchers_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(retries_in_a_window_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(failing_trees_has_the_same_log_for_any_worker_count),
+        cmocka_unit_test(failing_parents_has_the_same_log_for_any_worker_count),
         cmocka_unit_test(random_trees_have_the_same_log_for_any_worker_count),
         cmocka_unit_test(log_has_a_line_per_request),
     };

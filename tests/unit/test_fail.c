@@ -233,6 +233,102 @@ static int cancel_it(void *arg)
     return corio_wait() == -EINTR ? 0 : -EBADMSG;
 }
 
+/* A cleanup leaves a child behind: it belongs to the cleanup. */
+static unsigned children_of_cleanups;
+
+static int ask_and_count(void *arg)
+{
+    (void)arg;
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    CHECK(corio_cancelled() == 0);
+    ADD(children_of_cleanups);
+    return 0;
+}
+
+static void spawn_in_cleanup(void *arg)
+{
+    (void)arg;
+    (void)corio_go(ask_and_count, NULL);
+}
+
+static int cancelled_with_spawning_cleanup(void *arg)
+{
+    (void)arg;
+    CHECK(corio_defer(spawn_in_cleanup, NULL) == 0);
+    CHECK(corio_defer(spawn_in_cleanup, NULL) == 0);
+    return corio_io(dispatcher, NULL, NULL);
+}
+
+static int just_fail(void *arg)
+{
+    return *(int *)arg;
+}
+
+static int fail_those(void *arg)
+{
+    int code = *(int *)arg;
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go(cancelled_with_spawning_cleanup, NULL) == 0);
+    CHECK(corio_go(just_fail, arg) == 0);
+    return corio_wait() == code ? 0 : -EBADMSG;
+}
+
+static void children_of_cleanups_are_shielded(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        int code = -EINTR;
+        add_dispatcher(runtime);
+        children_of_cleanups = 0;
+        assert_int_equal(corio_run(runtime, fail_those, &code), 0);
+        assert_int_equal(children_of_cleanups, 20);
+    }
+}
+
+/* The child of a cleanup looks at the task's argument, which was copied. */
+static int look_at_copy(void *arg)
+{
+    CHECK(corio_io(dispatcher, NULL, NULL) == 0);
+    CHECK(((const char *)arg)[999] == 'x');
+    ADD(children_of_cleanups);
+    return 0;
+}
+
+static void spawn_looker(void *arg)
+{
+    (void)corio_go(look_at_copy, arg);
+}
+
+static int leave_looker(void *arg)
+{
+    return corio_defer(spawn_looker, arg);
+}
+
+static int copy_large(void *arg)
+{
+    (void)arg;
+    char large[1000];
+    memset(large, 'x', sizeof large);
+    corio_go_options options = {.size = sizeof options, .copy_bytes = sizeof large};
+    for (int i = 0; i < 10; i++)
+        CHECK(corio_go_with(&options, leave_looker, large) == 0);
+    memset(large, 'y', sizeof large);
+    return corio_wait();
+}
+
+static void copied_argument_stays_for_children_of_cleanups(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        add_dispatcher(runtime);
+        children_of_cleanups = 0;
+        assert_int_equal(corio_run(runtime, copy_large, NULL), 0);
+        assert_int_equal(children_of_cleanups, 10);
+    }
+}
+
 static void cleanups_may_ask_and_fail(void **state)
 {
     (void)state;
@@ -316,7 +412,9 @@ static int deep_level(void *arg)
 static void error_comes_up_from_any_depth(void **state)
 {
     (void)state;
-    enum { depth = CR_TESTS_TSAN ? 200 : 20000 };
+    /* In a time that grows as the depth does: this many would take hours if each level cost a look at
+     * all above it. */
+    enum { depth = CR_TESTS_TSAN ? 200 : CR_TESTS_ASAN ? 20000 : 200000 };
     corio_runtime *runtime = runtime_with(2);
     int levels = depth;
     assert_int_equal(corio_run(runtime, deep_level, &levels), -EMLINK);
@@ -333,6 +431,8 @@ int main(void)
         cmocka_unit_test(parent_of_an_inlined_child_goes_on),
         cmocka_unit_test(children_of_a_failing_task_are_cancelled_and_waited_for),
         cmocka_unit_test(cleanups_may_ask_and_fail),
+        cmocka_unit_test(children_of_cleanups_are_shielded),
+        cmocka_unit_test(copied_argument_stays_for_children_of_cleanups),
         cmocka_unit_test(error_that_replaces_another_names_it_as_cause),
         cmocka_unit_test(misuse_is_a_named_error),
         cmocka_unit_test(error_comes_up_from_any_depth),

@@ -289,6 +289,44 @@ static void window_limits_how_many_run_at_once(void **state)
     }
 }
 
+/* Each cancels the group that it is in, as do tasks below it. */
+typedef struct canceller {
+    corio_group *group;
+    int number;
+    int depth;
+} canceller;
+
+static int cancel_own_group(void *arg)
+{
+    canceller self = *(canceller *)arg;
+    if (self.depth-- == 0)
+        return corio_group_cancel(self.group, -1000 - self.number);
+    CHECK(corio_go(cancel_own_group, &self) == 0);
+    return corio_wait();
+}
+
+static int cancelled_by_several(void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 100; round++) {
+        canceller each = {.depth = round % 3};
+        CHECK(corio_group_open(NULL, &each.group) == 0);
+        for (each.number = 0; each.number < 5; each.number++)
+            CHECK(corio_group_go_copy(each.group, cancel_own_group, &each, sizeof each) == 0);
+        CHECK(corio_group_close(each.group) == -1000);
+    }
+    return 0;
+}
+
+static void lowest_task_that_cancels_its_group_counts(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        assert_int_equal(corio_run(runtime, cancelled_by_several, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +338,7 @@ int main(void)
         cmocka_unit_test(later_errors_are_counted),
         cmocka_unit_test(nested_groups_pass_errors_up_and_cancellation_down),
         cmocka_unit_test(window_limits_how_many_run_at_once),
+        cmocka_unit_test(lowest_task_that_cancels_its_group_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
