@@ -54,7 +54,7 @@ import threading
 DONE, LATER = 0, 1
 _LOOP_STACK = 16 << 20  # a task is promised half of it
 
-EUNANSWERED, EANSWERED, ECOMPLETED, EINDEX, ECARVED, ESTACKS, ENEGATIVE = range(-4097, -4104, -1)
+EUNANSWERED, EANSWERED, ECOMPLETED, EINDEX, ECARVED, ESTACKS, ENEGATIVE, EDIFFERENT = range(-4097, -4105, -1)
 
 
 # -- The C interface --
@@ -63,8 +63,8 @@ EUNANSWERED, EANSWERED, ECOMPLETED, EINDEX, ECARVED, ESTACKS, ENEGATIVE = range(
 class _Options(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("workers", ctypes.c_uint), ("stack_bytes", ctypes.c_size_t),
                 ("max_stacks", ctypes.c_size_t), ("io_permits", ctypes.c_uint), ("wait_mode", ctypes.c_int),
-                ("batch_log", ctypes.c_char_p), ("trace", ctypes.c_char_p), ("sim_seed", ctypes.c_uint64),
-                ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p)]
+                ("batch_log", ctypes.c_char_p), ("check", ctypes.c_char_p), ("trace", ctypes.c_char_p),
+                ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p)]
 
 
 class _Request(ctypes.Structure):
@@ -128,7 +128,8 @@ class Error(Exception):
 
 
 class Cancelled(BaseException):
-    """Raised in a task whose siblings have failed, at its next await. It is no Exception, so that nobody swallows it."""
+    """Raised in a task whose siblings have failed, at its next await and at each one after that. It is no Exception, so
+    that nobody swallows it."""
 
 
 def _check(code):
@@ -597,18 +598,21 @@ class _Failure:
 # -- Runtimes --
 
 
+def _file(name):
+    return os.fsencode(name) if name else None
+
+
 class Runtime:
     """A runtime; see corio_options. workers: more than 1 only for tasks written in C."""
 
-    def __init__(self, workers=1, stack_bytes=0, io_permits=0, batch_log=None, trace=None):
+    def __init__(self, workers=1, stack_bytes=0, io_permits=0, batch_log=None, check=None, trace=None):
         self._pointer = None
         self._kept = []
         if workers == 1 and not stack_bytes:
             stack_bytes = _LOOP_STACK
         options = _Options(size=ctypes.sizeof(_Options), workers=workers, stack_bytes=stack_bytes,
                            max_stacks=(1 << 36) // stack_bytes if stack_bytes else 0, io_permits=io_permits,
-                           batch_log=os.fsencode(batch_log) if batch_log else None,
-                           trace=os.fsencode(trace) if trace else None)
+                           batch_log=_file(batch_log), check=_file(check), trace=_file(trace))
         pointer = ctypes.c_void_p()
         _check(_lib.corio_runtime_create(ctypes.byref(options), ctypes.byref(pointer)))
         self._pointer = pointer.value
@@ -680,6 +684,7 @@ class Runtime:
             raise ended[0]
         if ended[0].error is not None:
             raise ended[0].error
+        _check(code)  # of the run as a whole
         return ended[0].result
 
     def _refusal(self):

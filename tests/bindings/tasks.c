@@ -15,6 +15,18 @@ struct one {
     long number;
 };
 
+/* What a binding has to know by heart. */
+CORIO_API extern const size_t sizes[];
+CORIO_API extern const char code_names[];
+CORIO_API extern const int codes[];
+
+#define NAME(name, value, text)  #name " "
+#define VALUE(name, value, text) value,
+const size_t sizes[] = {sizeof(corio_options), sizeof(corio_dispatcher_options),
+                        sizeof(corio_request)};
+const char code_names[] = CORIO_ERRORS(NAME);
+const int codes[] = {CORIO_ERRORS(VALUE)};
+
 CORIO_API int square_all(struct square_all *all);
 CORIO_API int fail(void *arg);
 

@@ -63,9 +63,22 @@ class Tasks(unittest.TestCase):
             with open(log, encoding="utf-8") as file:
                 return file.read()
 
+        def checked(log, depth):
+            with corio.Runtime(check=log) as runtime:
+                echo = runtime.dispatcher(lambda batch: [batch.respond(i) for i in range(len(batch))] and 0, name="echo")
+
+                async def ask():
+                    for n in range(depth):
+                        await echo(n)
+
+                return runtime.run(ask())
+
         with tempfile.TemporaryDirectory() as folder:
             first = once(os.path.join(folder, "1"))
             self.assertEqual(first, once(os.path.join(folder, "2")))
+            with self.assertRaises(corio.Error) as caught:
+                checked(os.path.join(folder, "1"), 3)
+            self.assertEqual(caught.exception.code, corio.EDIFFERENT)
             self.assertEqual(first.count("\n"), 2 * (1 + 3 + 9 + 27 + 81) + 2 * (1 + 3 + 9))
 
     def test_several_questions_at_once(self):
@@ -336,6 +349,16 @@ class Dispatchers(unittest.TestCase):
 
 
 class WithC(unittest.TestCase):
+    def test_structures_and_codes_are_those_of_the_headers(self):
+        library = ctypes.CDLL(tasks_library)
+        sizes = (ctypes.c_size_t * 3).in_dll(library, "sizes")
+        self.assertEqual(list(sizes), [ctypes.sizeof(kind) for kind in
+                                       (corio._Options, corio._DispatcherOptions, corio._Request)])
+        names = ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(library, "code_names"))).decode().split()
+        codes = (ctypes.c_int * len(names)).in_dll(library, "codes")
+        self.assertEqual({name: code for name, code in zip(names, codes)},
+                         {name: getattr(corio, name.replace("CORIO_", "", 1), None) for name in names})
+
     def test_dispatcher_of_a_c_library(self):
         class Call(ctypes.Structure):
             _fields_ = [("fn", ctypes.c_void_p), ("arg", ctypes.c_void_p)]
