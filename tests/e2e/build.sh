@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# build.sh PROGRAM - the small make: makes what is needed, in order, so many at once; stops at errors, or goes on.
+set -eu
+program=$(readlink -f "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() {
+    echo "not so: $*" >&2
+    cat out err >&2
+    exit 1
+}
+
+# expect STATUS LAST-LINE ARGUMENT...
+expect() {
+    expected=$1 text=$2
+    shift 2
+    status=0
+    timeout 60 "$program" "$@" >out 2>err || status=$?
+    [ "$status" -eq "$expected" ] || fail "status $status, not $expected: $*"
+    cat out err | grep -q -- "$text" || fail "no '$text': $*"
+}
+
+cat >Buildfile <<'END_OF_FILE'
+# A program, for real.
+program: main.o square.o        # the first target
+	cc $^ -o $@
+main.o: main.c square.h
+	cc -c $< -o $@
+square.o: square.c square.h
+	cc -c $< -o $@
+END_OF_FILE
+echo 'int square(int n);' >square.h
+printf '#include "square.h"\nint square(int n) { return n * n; }\n' >square.c
+printf '#include "square.h"\nint main(void) { return square(6) - 36; }\n' >main.c
+expect 0 '3 made, 0 up to date, 0 failed, 0 left out'
+./program || fail "the program"
+expect 0 '0 made, 3 up to date'
+grep -q '^program is up to date$' out || fail "it does not say so"
+sleep 0.02
+touch square.c
+expect 0 '2 made, 1 up to date' -n
+expect 0 '2 made, 1 up to date' -s
+! grep -q cc out || fail "-s prints commands"
+touch square.h
+expect 0 '3 made' -j1
+sleep 0.02
+touch main.c
+expect 0 '1 made, 0 up to date' main.o
+
+# Errors: the first one stops it, -k goes on with what does not depend on it. Half-made targets are removed.
+echo 'int square(int n) { return n' >square.c
+expect 1 'square.o: exit status'
+[ ! -e square.o ] || [ square.o -ot square.c ] || fail "a failed target looks made"
+cat >many <<'END_OF_FILE'
+all: bad good above
+bad:
+	echo half >$@; exit 3
+above: bad
+	touch $@
+good: good1 good2
+	cat $^ >$@
+good1:
+	echo 1 >$@
+good2:
+	echo $$HOME >$@
+END_OF_FILE
+expect 1 'bad: exit status 3; removed' -f many -k
+cat out | grep -q '^3 made, 0 up to date, 1 failed, 2 left out$' || fail "-k"
+[ ! -e bad ] && [ ! -e above ] && [ "$(sed 1d good)" = "$HOME" ] || fail "what -k made"
+printf 'all: first second\nfirst:\n\texit 1\nsecond: slow\n\ttouch second\nslow:\n\tsleep 0.3; touch slow\n' >stop
+expect 1 '1 failed' -f stop -j2
+[ -e slow ] && [ ! -e second ] || fail "it did not stop, or not wait for what ran"
+
+# At most -j commands at once, and that many.
+{
+    echo 'all: 1 2 3 4 5 6 7 8 9'
+    for i in 1 2 3 4 5 6 7 8 9; do
+        printf '%s:\n\tmkdir run.$@; ls -d run.* | wc -l >>most; sleep 0.1; rmdir run.$@; touch $@\n' "$i"
+    done
+} >jobs
+expect 0 '9 made' -s -f jobs -j3
+[ "$(sort -n most | tail -n 1)" = 3 ] || fail "$(sort -n most | tail -n 1) commands at once, not 3"
+rm -f most [1-9]
+expect 0 '9 made' -s -f jobs -j1
+[ "$(sort -n most | tail -n 1)" = 1 ] || fail "more than one command at once"
+
+# Thousands of targets, in order.
+{
+    echo 'last: t2000'
+    for i in $(seq 1 2000); do
+        printf 't%s: t%s\n' "$i" $((i - 1))
+    done
+    printf 't0:\n\techo done >t0\n'
+} >chain
+expect 0 '1 made' -s -f chain
+[ -e t0 ] || fail "the chain"
+
+# Mistakes.
+printf 'a: b\nb: c\nc: a\n' >cycle
+expect 2 'cycle:1: depends on itself' -f cycle
+printf 'a: nothing\n' >missing
+expect 1 'nothing: it is not there, and no rule makes it' -f missing
+printf 'what is this\n' >what
+expect 2 'what:1: this is neither a rule nor a command' -f what
+printf 'a:\na:\n' >twice
+expect 2 'twice:2: there is a rule already for a' -f twice
+: >empty
+expect 2 'no rules' -f empty
+expect 2 'No such file' -f nowhere
+expect 2 'no rule makes x' x
+expect 2 'from 1 to' -j0
+expect 2 'Usage' --what
+expect 0 'Usage' --help
+echo "all good"

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""workflow.py PROGRAM - stops and kills a workflow again and again; it ends as one that was left alone.
+
+What is in the journal is never done again; what was done and not yet in it is done again by the next run only; and the
+results are those of a run without interruption.
+"""
+import collections
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ORDERS = 250
+
+
+def read(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as file:
+        return file.read().split("\n")[:-1]
+
+
+def main():
+    program = sys.argv[1]
+    chance = random.Random(3)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def start(name, *more):
+            command = [program, "--journal=" + os.path.join(folder, name + ".journal"),
+                       "--world=" + os.path.join(folder, name + ".world"), "--window=30", "--cool-ms=20", "--act-ms=8", *more]
+            return subprocess.Popen(command + [str(ORDERS)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    text=True, restore_signals=False)
+
+        def finish(process, status=0):
+            out, err = process.communicate(timeout=100)
+            assert process.returncode == status, (process.returncode, out, err)
+            return out
+
+        # Left alone: every step once.
+        wanted = finish(start("alone"))
+        assert len(wanted.splitlines()) == ORDERS and "shipped" in wanted and "declined" in wanted
+        acts = collections.Counter(read(os.path.join(folder, "alone.world")))
+        assert set(acts.values()) == {1}
+        before = os.path.getsize(os.path.join(folder, "alone.journal"))
+        assert finish(start("alone")) == wanted  # all of it from the journal
+        assert collections.Counter(read(os.path.join(folder, "alone.world"))) == acts
+        assert os.path.getsize(os.path.join(folder, "alone.journal")) == before
+
+        # Killed, and stopped.
+        journal, world = os.path.join(folder, "killed.journal"), os.path.join(folder, "killed.world")
+        stopped = killed = 0
+        for attempt in range(60):
+            known = {line.split()[1] for line in read(journal)}
+            done = collections.Counter(read(world))
+            process = start("killed")
+            if attempt < 20:
+                time.sleep(0.02 + chance.random() * 0.06)
+                process.send_signal(signal.SIGTERM if attempt % 4 == 3 else signal.SIGKILL)
+            out, err = process.communicate(timeout=100)
+            assert process.returncode in (0, 75, -signal.SIGKILL, -signal.SIGTERM), (process.returncode, err)
+            stopped += process.returncode == 75
+            killed += process.returncode == -signal.SIGKILL
+            now = collections.Counter(read(world))
+            assert all(now[key] == done[key] for key in known), "a step that is in the journal was done again"
+            assert all(now[key] - done[key] <= 1 for key in now), "done twice in one run"
+            if process.returncode == 75:
+                # In peace: what was done is in the journal.
+                known = {line.split()[1] for line in read(journal)}
+                assert all(key in known for key in now if now[key] > done[key]), "stopped before the journal was written"
+            if process.returncode == 0:
+                break
+        assert out == wanted, "another result"
+        assert set(now) == set(acts), "other steps"
+        assert killed >= 4 and stopped >= 1, (killed, stopped)
+
+        # A torn last line is cut away; damage elsewhere is refused.
+        lines = read(journal)
+        with open(journal, "a", encoding="ascii") as file:
+            file.write("0123456789abcdef 5/shi")
+        assert finish(start("killed")) == wanted
+        assert read(journal) == lines
+        with open(journal, "w", encoding="ascii") as file:
+            file.write("\n".join(lines[:10] + [lines[10].replace("/", "0/")] + lines[11:]) + "\n")
+        finish(start("killed"), 3)
+
+        # Steps that fail for good, a full disk, mistakes.
+        _, err = (process := start("fails", "--fail=99")).communicate(timeout=100)
+        assert process.returncode == 3 and "failed 5 times" in err, err
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+        process = start("full")
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        _, err = process.communicate(timeout=100)
+        assert process.returncode == 3 and "too large" in err, err
+        _, err = (process := start("nowhere/x")).communicate(timeout=100)
+        assert process.returncode == 3 and "No such file" in err, err
+        for arguments, status in (["--help"], 0), ([], 2), (["x"], 2), (["--fail=100", "1"], 2), (["--what"], 2):
+            assert subprocess.run([program] + arguments, capture_output=True, check=False).returncode == status
+    print("killed %d times, stopped %d times" % (killed, stopped))
+
+
+main()
