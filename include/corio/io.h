@@ -83,7 +83,8 @@ CORIO_API int corio_io(corio_dispatcher *dispatcher, const void *input, void *ou
  *
  * requests: borrowed; each `status` tells how that request went. Returns 0 if every status is 0,
  * else the first that is not; count 0 returns 0 at once. Suspends: always if count > 0. Thread:
- * a task only. Errors: as corio_io; on -EPERM, -EINVAL and -ENOMEM nothing was asked. */
+ * a task only. Errors: as corio_io; on -EPERM and -EINVAL nothing was asked and no status is set, on
+ * -ENOMEM nothing was asked. */
 CORIO_API int corio_io_all(corio_request *requests, size_t count);
 
 CORIO_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sanitizer.h - tells AddressSanitizer and ThreadSanitizer about stacks of our own. Empty in a
- * normal build.
+ * sanitizer.h - tells AddressSanitizer, ThreadSanitizer and valgrind about stacks of our own. Empty
+ * in a normal build, but for valgrind (-Dvalgrind): a few instructions when a stack is first set up.
  *
  * ThreadSanitizer: a fiber per stack, kept with it; the switch is announced in the function that
  * jumps, right before the jump. AddressSanitizer: start before the jump, finish after the arrival;
@@ -12,6 +12,7 @@
 
 #include "runtime/base/atomic.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -32,6 +33,9 @@
 #if CR_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
+#if CR_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 /* What the sanitizers know about one stack. */
 typedef struct cr_sanitizer_stack {
@@ -42,7 +46,22 @@ typedef struct cr_sanitizer_stack {
 #if CR_TSAN
     void *fiber;
 #endif
+#if CR_VALGRIND
+    unsigned valgrind; /* its number */
+#endif
     char unused;
 } cr_sanitizer_stack;
+
+/* Whether each stack has to be forgotten before its memory goes. */
+static inline bool cr_tool_keeps_stacks(void)
+{
+#if CR_TSAN
+    return true;
+#elif CR_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
 
 #endif

@@ -115,6 +115,14 @@ static void park_call(cr_worker *worker, cr_call *call, cr_io *io, uint64_t dead
         cr_timers_disarm(timers, &until.timer);
 }
 
+/* None was asked: nobody takes a status for an answer. */
+static int refuse_all(corio_request *requests, size_t count, int error)
+{
+    for (size_t i = 0; i < count; i++)
+        requests[i].status = error;
+    return error;
+}
+
 int corio_io_all_until(corio_request *requests, size_t count, uint64_t deadline_ns)
 {
     cr_worker *worker = cr_worker_self();
@@ -124,19 +132,19 @@ int corio_io_all_until(corio_request *requests, size_t count, uint64_t deadline_
         return 0;
     int rc = check_all(worker, requests, count);
     if (rc != 0)
-        return rc;
+        return rc == -EINVAL ? rc : refuse_all(requests, count, rc);
     cr_call call = {.park = {.object = requests}, .open = count};
     for (size_t i = 0; i < count; i++) {
         rc = ask(worker, &requests[i], &call, 0);
         if (rc != 0) {
             take_back(worker, requests, i);
-            return rc;
+            return refuse_all(requests, count, rc);
         }
     }
     park_call(worker, &call, requests[0].dispatcher->io, deadline_ns, &rc);
     if (rc != 0) {
         take_back(worker, requests, count);
-        return rc;
+        return refuse_all(requests, count, rc);
     }
     for (size_t i = 0; i < count; i++) {
         if (requests[i].status != 0)

@@ -65,9 +65,13 @@ int cr_stack_pool_init(cr_stack_pool *pool, size_t stack_bytes, size_t max_stack
     return 0;
 }
 
-/* The fibers of the sanitizer are its own memory: released before the head that names them goes. */
-static void forget_fiber(cr_stack *stack)
+/* What a tool keeps of a stack is its own memory: released before the head that names it goes. */
+static void forget_stack(cr_stack *stack)
 {
+#if CR_VALGRIND
+    if (stack->low != NULL)
+        VALGRIND_STACK_DEREGISTER(stack->sanitizer.valgrind);
+#endif
 #if CR_TSAN
     if (stack->sanitizer.fiber != NULL)
         __tsan_destroy_fiber(stack->sanitizer.fiber);
@@ -82,8 +86,8 @@ void cr_stack_pool_fini(cr_stack_pool *pool)
     if (pool->memory == NULL)
         return;
     cr_overflow_unwatch(pool);
-    for (size_t slot = 0; CR_TSAN && slot < pool->made; slot++)
-        forget_fiber(slot_stack(pool, slot));
+    for (size_t slot = 0; cr_tool_keeps_stacks() && slot < pool->made; slot++)
+        forget_stack(slot_stack(pool, slot));
 #if CR_ASAN
     /* What frames left behind in the shadow would meet whoever gets this address next. */
     __asan_unpoison_memory_region(pool->memory, pool->made * pool->slot_bytes);
@@ -127,6 +131,9 @@ static void set_up(cr_stack_pool *pool, size_t slot)
     stack->sanitizer.low = stack->low;
     stack->sanitizer.bytes = (size_t)((char *)stack - stack->low);
     __asan_unpoison_memory_region(stack->low, stack->sanitizer.bytes);
+#endif
+#if CR_VALGRIND
+    stack->sanitizer.valgrind = VALGRIND_STACK_REGISTER(stack->low, cr_stack_top(stack));
 #endif
 }
 
@@ -225,8 +232,8 @@ static void forget_slots(cr_stack_pool *pool, size_t first)
     size_t deepest = cr_stack_pool_deepest(pool);
     if (deepest > pool->deepest_bytes)
         pool->deepest_bytes = deepest;
-    for (size_t slot = first; CR_TSAN && slot < pool->made; slot++)
-        forget_fiber(slot_stack(pool, slot));
+    for (size_t slot = first; cr_tool_keeps_stacks() && slot < pool->made; slot++)
+        forget_stack(slot_stack(pool, slot));
     /* Guards stay: MADV_DONTNEED leaves guard pages and protections alone. */
     madvise(slot_memory(pool, first), (pool->made - first) * pool->slot_bytes, MADV_DONTNEED);
 }

@@ -355,11 +355,44 @@ static void max_in_flight_holds_requests_back(void **state)
     }
 }
 
+static int ask_though_cancelled(void *arg)
+{
+    (void)arg;
+    uint64_t in[2] = {1, 2}, out[2];
+    corio_request requests[2] = {{.dispatcher = doubler, .input = &in[0], .output = &out[0]},
+                                 {.dispatcher = doubler, .input = &in[1], .output = &out[1]}};
+    CHECK(corio_sleep(UINT64_MAX / 2) == -ECANCELED);
+    CHECK(corio_io_all(requests, 2) == -ECANCELED);
+    CHECK(requests[0].status == -ECANCELED && requests[1].status == -ECANCELED);
+    return 0;
+}
+
+static int cancel_while_it_sleeps(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(ask_though_cancelled, NULL) == 0);
+    CHECK(corio_sleep(1000000) == 0);
+    CHECK(corio_cancel_children(-EINTR) == 0);
+    CHECK(corio_wait() == -EINTR);
+    return 0;
+}
+
+static void refused_requests_do_not_look_answered(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        add_both(runtime);
+        assert_int_equal(corio_run(runtime, cancel_while_it_sleeps, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_asked_in_a_phase_is_one_batch),
         cmocka_unit_test(many_requests_of_one_task_travel_together),
+        cmocka_unit_test(refused_requests_do_not_look_answered),
         cmocka_unit_test(inlined_children_may_suspend),
         cmocka_unit_test(dispatcher_of_another_runtime_is_refused),
         cmocka_unit_test(bad_dispatcher_options_are_refused),
