@@ -26,6 +26,11 @@
 #define CR_ASAN 0
 #endif
 
+/* The build says whether valgrind's header is there. */
+#ifndef CR_VALGRIND
+#define CR_VALGRIND 0
+#endif
+
 #if CR_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>

@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-enum { tasks = 300, watchdog_seconds = 200 };
+enum { tasks = 100, watchdog_seconds = 200 };
 
 static corio_dispatcher *plain, *sliced;
 static unsigned answered;
@@ -73,6 +73,105 @@ static int ask(void *arg)
     return rc;
 }
 
+/* -- Whatever else allocates, or may -- */
+
+static corio_flight *flight;
+static corio_mutex mutex;
+static unsigned cleanups_due, cleanups_run;
+static const char key;
+
+static void clean_up(void *arg)
+{
+    (void)arg;
+    ADD(cleanups_run);
+}
+
+static int defer(void)
+{
+    int rc = corio_defer(clean_up, NULL);
+    if (rc == 0)
+        ADD(cleanups_due);
+    return rc;
+}
+
+static int limited(void *arg)
+{
+    CHECK(*(char *)arg == 'x' && corio_local_get(&key) == &key);
+    return defer();
+}
+
+static int fails(void *arg)
+{
+    int rc = defer();
+    if (rc == 0 &&
+        !wrap_fails()) /* without memory corio_fail ends the process: docs/verification.md */
+        corio_fail(-EDOM, "number %d", *(int *)arg);
+    return rc == 0 ? -EDOM : rc;
+}
+
+static int make(void *arg, void *value)
+{
+    *(int *)value = 7;
+    return ask(arg);
+}
+
+static int shares(void *arg)
+{
+    int value = 0;
+    int rc = corio_do(flight, "key", 3, make, arg, &value, NULL);
+    CHECK(rc != 0 || value == 7);
+    return rc;
+}
+
+static int locks(void *arg)
+{
+    int rc =
+        corio_mutex_lock_until(&mutex, corio_now_ns() + (*(int *)arg % 2 ? 10000 : 1000000000));
+    if (rc != 0)
+        return rc == -ETIMEDOUT ? 0 : rc;
+    rc = corio_sleep(50000);
+    CHECK(corio_mutex_unlock(&mutex) == 0);
+    return rc;
+}
+
+static int group_of(corio_task_fn *fn, bool keep_going)
+{
+    corio_group_options options = {.size = sizeof options,
+                                   .keep_going = keep_going,
+                                   .deadline_ns = corio_now_ns() + 60000000000u};
+    corio_group *group;
+    int rc = corio_group_open(&options, &group);
+    if (rc != 0)
+        return rc;
+    int first = 0;
+    for (int i = 0; i < 4 && first == 0; i++)
+        first = corio_group_go_copy(group, fn, &i, sizeof i);
+    rc = corio_group_close(group);
+    return first != 0 && first != -ECANCELED ? first : rc;
+}
+
+static int everything_else(void *arg)
+{
+    (void)arg;
+    char large[200] = "x";
+    corio_go_options options = {.size = sizeof options,
+                                .copy_bytes = sizeof large,
+                                .deadline_ns = corio_now_ns() + 60000000000u,
+                                .key = &key,
+                                .value = (void *)&key};
+    int rc = corio_go_with(&options, limited, large);
+    int waited = corio_wait();
+    rc = rc != 0 ? rc : waited;
+    if (rc == 0)
+        rc = group_of(shares, false);
+    if (rc == 0)
+        rc = group_of(locks, true);
+    if (rc == 0)
+        rc = group_of(fails, true);
+    corio_log("ends with %d", rc);
+    return rc == -EDOM ? 0 : rc;
+}
+
 static int program(void *arg)
 {
     (void)arg;
@@ -85,86 +184,10 @@ static int program(void *arg)
     for (int i = 0; rc == 0 && i < 40; i++)
         rc = corio_group_go_copy(group, ask, &i, sizeof i);
     first = first != 0 ? first : rc;
+    if (first == 0)
+        first = corio_go(everything_else, NULL);
     rc = corio_wait();
-    return first != 0 ? first : rc;
-}
-
-/* -- Errors, cancellation, values, time: what they take from the heap -- */
-
-static corio_mutex mutex;
-static corio_flight *flight;
-static unsigned due, run;
-static const char key;
-
-static void clean_up(void *arg)
-{
-    (void)arg;
-    ADD(run);
-}
-
-static int fetch(void *arg, void *value)
-{
-    int rc = corio_io(plain, arg, value);
-    return rc;
-}
-
-/* Fails in one of several ways, with children, cleanups, values and a deadline of its own. */
-static int troubled(void *arg)
-{
-    int which = *(int *)arg, out = 0, rc = corio_defer(clean_up, NULL);
-    if (rc != 0)
-        return rc;
-    ADD(due);
-    rc = corio_local_set(&key, arg);
-    if (rc == 0)
-        rc = corio_set_deadline(corio_now_ns() + 3600000000000u);
-    corio_group *group = NULL;
-    if (rc == 0)
-        rc = corio_group_open(
-            &(corio_group_options){.size = sizeof(corio_group_options),
-                                   .deadline_ns =
-                                       corio_now_ns() + (which % 3 ? 3600000000000u : 1)},
-            &group);
-    int below = which - 1;
-    corio_go_options options = {.size = sizeof options,
-                                .group = group,
-                                .copy_bytes = sizeof below,
-                                .key = &key,
-                                .value = &below};
-    for (int i = 0; rc == 0 && which > 0 && i < 2; i++)
-        rc = corio_go_with(&options, troubled, &below);
-    if (rc != 0)
-        return rc;
-    switch (which % 4) {
-    case 0:
-        return corio_sleep(100) != 0 ? -ENOMEM : -EIO;
-    case 1:
-        rc = corio_do(flight, "k", 1, fetch, &which, &out, NULL);
-        return rc != 0 ? rc : corio_group_wait_until(group, corio_now_ns() + 1000000);
-    case 2:
-        rc = corio_mutex_lock_until(&mutex, corio_now_ns() + 3600000000000u);
-        if (rc != 0)
-            return rc;
-        rc = corio_io_until(plain, &which, &out, corio_now_ns() + 3600000000000u);
-        corio_mutex_unlock(&mutex);
-        return rc != 0 ? rc : corio_group_close(group);
-    default:
-        (void)corio_group_cancel(group, -EDOM);
-        rc = corio_group_wait(group);
-        return rc == -EDOM ? -ERANGE : rc; /* with a cause */
-    }
-}
-
-static int troubles(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < 6; i++) {
-        int rc = corio_go_copy(troubled, &i, sizeof i);
-        rc = rc != 0 ? rc : corio_wait();
-        if (rc == -EBADMSG)
-            return rc;
-    }
-    return 0;
+    return first != 0 && first != -ECANCELED ? first : rc; /* cancelled by the error in rc */
 }
 
 static bool is_expected(int rc)
@@ -180,46 +203,45 @@ static int add(corio_runtime *runtime, corio_dispatch_fn *fn, corio_dispatcher *
 }
 
 /* Returns the error of whatever failed first; the runtime is gone in any case. */
-static int whole_life(unsigned workers, bool troubled_life)
+static int whole_life(unsigned workers)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime = NULL;
     options.workers = workers;
     options.io_permits = 3;
+    options.trace = options.batch_log = "/dev/null";
     int rc = corio_runtime_create(&options, &runtime);
     if (rc != 0) {
         assert_null(runtime);
         return rc;
     }
-    answered = 0;
-    rc = add(runtime, answer, &plain);
+    answered = cleanups_due = cleanups_run = 0;
+    mutex = (corio_mutex)CORIO_MUTEX_INIT;
+    rc = corio_flight_create(sizeof(int), &flight);
+    if (rc == 0)
+        rc = add(runtime, answer, &plain);
     if (rc == 0)
         rc = add(runtime, answer_in_slices, &sliced);
-    if (rc == 0 && troubled_life) {
-        due = run = 0;
-        rc = corio_flight_create(sizeof(int), &flight);
-        if (rc == 0) {
-            rc = corio_run(runtime, troubles, NULL);
-            assert_int_equal(run, due);
-            assert_int_equal(corio_mutex_destroy(&mutex), 0);
-            assert_int_equal(corio_flight_destroy(flight), 0);
-        }
-    } else if (rc == 0) {
+    if (rc == 0) {
         rc = corio_run(runtime, program, NULL);
         if (rc == 0)
-            assert_int_equal(answered, tasks + 40);
+            assert_in_range(answered, tasks + 40 + 1, tasks + 40 + 4); /* and who shared */
         else
             assert_int_equal(corio_runtime_error(runtime)->code, rc);
     }
+    assert_int_equal(cleanups_due, cleanups_run);
+    assert_int_equal(corio_mutex_destroy(&mutex), 0);
+    assert_int_equal(corio_flight_destroy(flight), 0);
+    flight = NULL;
     assert_int_equal(corio_runtime_destroy(runtime), 0);
     return rc;
 }
 
-static void every_failure_is_a_clean_error(unsigned workers, bool troubled_life)
+static void every_failure_is_a_clean_error(unsigned workers)
 {
     long before = wrap_live_allocations();
     wrap_fail(-1, false);
-    assert_int_equal(whole_life(workers, troubled_life), 0);
+    assert_int_equal(whole_life(workers), 0);
     assert_int_equal(wrap_live_allocations(), before);
     long calls = wrap_calls();
     assert_true(calls > 20);
@@ -227,7 +249,7 @@ static void every_failure_is_a_clean_error(unsigned workers, bool troubled_life)
     for (int for_good = 0; for_good < 2; for_good++) {
         for (long n = 0; n < calls; n++) {
             wrap_fail(n, for_good);
-            int rc = whole_life(workers, troubled_life);
+            int rc = whole_life(workers);
             wrap_fail(-1, false);
             if (!is_expected(rc))
                 fail_msg("call %ld failing %s gives %d (%s)", n, for_good ? "for good" : "once", rc,
@@ -243,20 +265,48 @@ static void every_failure_is_a_clean_error(unsigned workers, bool troubled_life)
 static void failures_on_one_worker_are_clean_errors(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(1, false);
+    every_failure_is_a_clean_error(1);
 }
 
 static void failures_on_three_workers_are_clean_errors(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(3, false);
+    every_failure_is_a_clean_error(3);
 }
 
-static void failures_amid_errors_and_cancellation_are_clean_errors(void **state)
+static void interrupted_waits_go_on(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(1, true);
-    every_failure_is_a_clean_error(3, true);
+    for (long each = 1; each <= 3; each++) {
+        wrap_interrupt(each);
+        for (unsigned workers = 1; workers <= 3; workers++)
+            assert_int_equal(whole_life(workers), 0);
+    }
+    wrap_interrupt(0);
+}
+
+static int life_with_a_full_disk(const char *trace, const char *batch_log)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime;
+    options.trace = trace;
+    options.batch_log = batch_log;
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    answered = cleanups_due = cleanups_run = 0;
+    assert_int_equal(corio_flight_create(sizeof(int), &flight), 0);
+    assert_int_equal(add(runtime, answer, &plain), 0);
+    assert_int_equal(add(runtime, answer_in_slices, &sliced), 0);
+    int rc = corio_run(runtime, program, NULL);
+    assert_int_equal(corio_flight_destroy(flight), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    return rc;
+}
+
+static void full_disk_harms_no_run(void **state)
+{
+    (void)state;
+    assert_int_equal(life_with_a_full_disk("/dev/full", NULL), 0);
+    assert_int_equal(life_with_a_full_disk(NULL, "/dev/full"), 0);
 }
 
 int main(void)
@@ -265,7 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_on_one_worker_are_clean_errors),
         cmocka_unit_test(failures_on_three_workers_are_clean_errors),
-        cmocka_unit_test(failures_amid_errors_and_cancellation_are_clean_errors),
+        cmocka_unit_test(interrupted_waits_go_on),
+        cmocka_unit_test(full_disk_harms_no_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,10 +5,15 @@
 #include "tests/fault/wrap.h"
 
 #include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 static long fail_at = -1, calls, live;
@@ -21,6 +26,11 @@ void wrap_fail(long n, bool for_good)
     __atomic_store_n(&calls, 0, __ATOMIC_RELAXED);
 }
 
+bool wrap_fails(void)
+{
+    return __atomic_load_n(&fail_at, __ATOMIC_RELAXED) >= 0;
+}
+
 long wrap_calls(void)
 {
     return __atomic_load_n(&calls, __ATOMIC_RELAXED);
@@ -29,6 +39,13 @@ long wrap_calls(void)
 long wrap_live_allocations(void)
 {
     return __atomic_load_n(&live, __ATOMIC_RELAXED);
+}
+
+static long interrupt_each, waits;
+
+void wrap_interrupt(long each)
+{
+    __atomic_store_n(&interrupt_each, each, __ATOMIC_RELAXED);
 }
 
 static bool must_fail(void)
@@ -127,4 +144,53 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*start)(void *), void *arg)
 {
     return must_fail() ? EAGAIN : __real_pthread_create(thread, attributes, start, arg);
+}
+
+FILE *__real_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    if (must_fail()) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __real_fopen(path, mode);
+}
+
+size_t __real_fwrite(const void *items, size_t bytes, size_t count, FILE *file);
+size_t __wrap_fwrite(const void *items, size_t bytes, size_t count, FILE *file);
+size_t __wrap_fwrite(const void *items, size_t bytes, size_t count, FILE *file)
+{
+    if (must_fail()) {
+        errno = ENOSPC;
+        return 0;
+    }
+    return __real_fwrite(items, bytes, count, file);
+}
+
+static bool interrupted(void)
+{
+    long each = __atomic_load_n(&interrupt_each, __ATOMIC_RELAXED);
+    return each > 0 && __atomic_add_fetch(&waits, 1, __ATOMIC_RELAXED) % each == 0;
+}
+
+/* Of system calls only those fail that may: waits on a futex, and registering for membarrier. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    long words[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        words[i] = va_arg(list, long);
+    va_end(list);
+    bool waits_here = number == SYS_futex && (words[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
+    bool registers =
+        number == SYS_membarrier && words[0] == MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
+    if ((waits_here && interrupted()) || (registers && must_fail())) {
+        errno = waits_here ? EINTR : ENOSYS;
+        return -1;
+    }
+    return __real_syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
