@@ -31,7 +31,8 @@ typedef enum corio_wait_mode {
 } corio_wait_mode;
 
 /* Options of a runtime. Set `size` to sizeof(corio_options) and leave the rest zero for the
- * defaults (CORIO_OPTIONS_INIT does). Each can be overridden by an environment variable, for
+ * defaults (CORIO_OPTIONS_INIT does). Structs with a size only grow at their end, and programs
+ * compiled with a shorter one are served as well. Each can be overridden by an environment variable, for
  * experiments. */
 typedef struct corio_options {
     size_t size;

@@ -5,6 +5,7 @@
 #include "runtime/io/io.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/options.h"
 #include "runtime/base/panic.h"
 
 #include <errno.h>
@@ -87,24 +88,24 @@ static int add_lists(cr_io *io)
     return 0;
 }
 
-static int check_options(const corio_dispatcher_options *options)
+static bool take_options(const corio_dispatcher_options *options,
+                         corio_dispatcher_options *ret_options)
 {
-    return options != NULL && options->size == sizeof *options && options->name != NULL &&
-                   options->dispatch != NULL
-               ? 0
-               : -EINVAL;
+    return options != NULL && cr_options_copy(ret_options, sizeof *ret_options, options) &&
+           ret_options->name != NULL && ret_options->dispatch != NULL;
 }
 
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher)
 {
-    if (check_options(options) != 0)
+    corio_dispatcher_options taken;
+    if (!take_options(options, &taken))
         return -EINVAL;
     corio_dispatcher *dispatcher = cr_alloc_zeroed(sizeof *dispatcher);
     if (dispatcher == NULL)
         return -ENOMEM;
-    dispatcher->options = *options;
-    dispatcher->options.name = cr_strdup(options->name);
+    dispatcher->options = taken;
+    dispatcher->options.name = cr_strdup(taken.name);
     dispatcher->io = io;
     dispatcher->number = (unsigned)io->dispatcher_count;
     if (dispatcher->options.name == NULL ||

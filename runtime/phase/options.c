@@ -4,6 +4,8 @@
  */
 #include "runtime/phase/runtime.h"
 
+#include "runtime/base/options.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +61,8 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
 {
     corio_options resolved = CORIO_OPTIONS_INIT;
     if (options != NULL) {
-        if (options->size != sizeof *options)
+        if (!cr_options_copy(&resolved, sizeof resolved, options))
             return -EINVAL;
-        resolved = *options;
     }
     uint64_t workers = resolved.workers, stack_bytes = resolved.stack_bytes;
     uint64_t max_stacks = resolved.max_stacks, io_permits = resolved.io_permits;

@@ -6,6 +6,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/options.h"
 #include "runtime/base/panic.h"
 
 #include <corio/cancel.h>
@@ -229,13 +230,14 @@ int corio_run_named(corio_runtime *runtime, const char *name, corio_task_fn *roo
 int corio_run_with(corio_runtime *runtime, const corio_run_options *options, corio_task_fn *root,
                    void *arg)
 {
-    if (runtime == NULL || root == NULL || options == NULL || options->size != sizeof *options)
+    corio_run_options taken;
+    if (runtime == NULL || root == NULL || options == NULL ||
+        !cr_options_copy(&taken, sizeof taken, options))
         return -EINVAL;
-    const char *name = options->name != NULL ? options->name : "root";
-    root_call call = {root, arg, options->deadline_ns};
-    bool limited = options->deadline_ns != 0;
-    return run(runtime, name, limited ? start_root : root, limited ? &call : arg,
-               options->canceller);
+    const char *name = taken.name != NULL ? taken.name : "root";
+    root_call call = {root, arg, taken.deadline_ns};
+    bool limited = taken.deadline_ns != 0;
+    return run(runtime, name, limited ? start_root : root, limited ? &call : arg, taken.canceller);
 }
 
 const corio_error *corio_runtime_error(const corio_runtime *runtime)
@@ -294,15 +296,15 @@ static void add_stacks(cr_stack_pool *pool, corio_stats *stats)
 
 int corio_runtime_stats(corio_runtime *runtime, corio_stats *stats)
 {
-    if (runtime == NULL || stats == NULL || stats->size != sizeof *stats)
+    if (runtime == NULL || stats == NULL)
         return -EINVAL;
-    *stats = (corio_stats){.size = sizeof *stats, .workers = runtime->sched.worker_count};
-    stats->phases = runtime->phase_total;
-    stats->batches = runtime->io.batch_total;
-    stats->requests = runtime->io.request_total;
-    stats->cpu_phase_ns = runtime->cpu_phase_ns;
-    stats->io_phase_ns = runtime->io_phase_ns;
-    add_workers(&runtime->sched, stats);
-    add_stacks(&runtime->sched.pool, stats);
-    return 0;
+    corio_stats now = {.workers = runtime->sched.worker_count};
+    now.phases = runtime->phase_total;
+    now.batches = runtime->io.batch_total;
+    now.requests = runtime->io.request_total;
+    now.cpu_phase_ns = runtime->cpu_phase_ns;
+    now.io_phase_ns = runtime->io_phase_ns;
+    add_workers(&runtime->sched, &now);
+    add_stacks(&runtime->sched.pool, &now);
+    return cr_options_fill(stats, sizeof now, &now) ? 0 : -EINVAL;
 }

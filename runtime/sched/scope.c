@@ -14,6 +14,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/options.h"
 
 #include <corio/time.h>
 #include <errno.h>
@@ -224,25 +225,22 @@ typedef struct timed_group {
 
 int corio_group_open(const corio_group_options *options, corio_group **ret_group)
 {
-    static const corio_group_options defaults = {.size = sizeof defaults};
+    corio_group_options taken = {.size = sizeof taken};
     corio_task *task = corio_self();
     if (task == NULL)
         return -EPERM;
-    if (options == NULL)
-        options = &defaults;
-    if (ret_group == NULL || options->size != sizeof *options)
+    if (ret_group == NULL || (options != NULL && !cr_options_copy(&taken, sizeof taken, options)))
         return -EINVAL;
     cr_more *more = cr_more_of(task);
     timed_group *timed = more != NULL ? cr_alloc_zeroed(sizeof *timed) : NULL;
     if (timed == NULL)
         return -ENOMEM;
     corio_group *group = &timed->group;
-    cr_scope_init(&group->scope, task, options->window);
-    group->scope.keep_going = options->keep_going;
+    cr_scope_init(&group->scope, task, taken.window);
+    group->scope.keep_going = taken.keep_going;
     timed->limit = (scope_timer){.timer.fire = scope_times_out, .scope = &group->scope};
-    if (options->deadline_ns != 0 &&
-        cr_timers_arm(&cr_worker_self()->sched->timers, &timed->limit.timer,
-                      options->deadline_ns) != 0) {
+    if (taken.deadline_ns != 0 && cr_timers_arm(&cr_worker_self()->sched->timers,
+                                                &timed->limit.timer, taken.deadline_ns) != 0) {
         cr_free(timed);
         return -ENOMEM;
     }

@@ -9,6 +9,7 @@
 #include "runtime/sched/sched.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/options.h"
 #include "runtime/sched/leave.h"
 #include "runtime/sched/wait.h"
 
@@ -335,21 +336,21 @@ int corio_go_with(const corio_go_options *options, corio_task_fn *fn, const void
 {
     if (corio_self() == NULL)
         return -EPERM;
-    if (options == NULL || options->size != sizeof *options || fn == NULL ||
-        options->copy_bytes > most_copy_bytes || (options->copy_bytes > 0 && arg == NULL))
+    corio_go_options taken;
+    if (options == NULL || !cr_options_copy(&taken, sizeof taken, options) || fn == NULL ||
+        taken.copy_bytes > most_copy_bytes || (taken.copy_bytes > 0 && arg == NULL))
         return -EINVAL;
-    with *given = cr_alloc(sizeof *given + options->copy_bytes);
+    with *given = cr_alloc(sizeof *given + taken.copy_bytes);
     if (given == NULL)
         return -ENOMEM;
     *given = (with){.fn = fn,
                     .arg = (void *)(uintptr_t)arg,
-                    .deadline_ns = options->deadline_ns,
-                    .key = options->key,
-                    .value = options->value};
-    if (options->copy_bytes > 0)
-        given->arg = memcpy(given->copy, arg, options->copy_bytes);
-    int rc =
-        go(options->group, options->name != NULL ? options->name : "task", start_with, given, 0);
+                    .deadline_ns = taken.deadline_ns,
+                    .key = taken.key,
+                    .value = taken.value};
+    if (taken.copy_bytes > 0)
+        given->arg = memcpy(given->copy, arg, taken.copy_bytes);
+    int rc = go(taken.group, taken.name != NULL ? taken.name : "task", start_with, given, 0);
     if (rc != 0)
         cr_free(given);
     return rc;

@@ -58,6 +58,34 @@ static void options_out_of_range_are_refused(void **state)
     assert_int_equal(corio_runtime_create(NULL, NULL), -EINVAL);
 }
 
+static void structs_of_other_versions_are_served(void **state)
+{
+    (void)state;
+    struct {
+        corio_options known;
+        void *newer;
+    } longer = {CORIO_OPTIONS_INIT, NULL};
+    corio_runtime *runtime = NULL;
+    longer.known.size = sizeof longer;
+    longer.known.workers = 3;
+    assert_int_equal(corio_runtime_create(&longer.known, &runtime), 0);
+    corio_stats stats;
+    memset(&stats, 0x55, sizeof stats);
+    stats.size = offsetof(corio_stats, guard); /* one that ends behind `workers` */
+    assert_int_equal(corio_runtime_stats(runtime, &stats), 0);
+    assert_int_equal(stats.workers, 3);
+    assert_int_equal(stats.size, offsetof(corio_stats, guard));
+    assert_int_equal(stats.guard, 0x55555555);
+    corio_runtime_destroy(runtime);
+    longer.newer = &longer; /* asks for what this version does not know */
+    assert_int_equal(corio_runtime_create(&longer.known, &runtime), -EINVAL);
+    corio_options shorter = CORIO_OPTIONS_INIT;
+    shorter.size = offsetof(corio_options, wait_mode);
+    shorter.wait_mode = (corio_wait_mode)7; /* not looked at */
+    assert_int_equal(corio_runtime_create(&shorter, &runtime), 0);
+    corio_runtime_destroy(runtime);
+}
+
 static void environment_overrides_options(void **state)
 {
     (void)state;
@@ -305,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(structs_of_other_versions_are_served),
         cmocka_unit_test(environment_overrides_options),
         cmocka_unit_test(bad_calls_are_refused),
         cmocka_unit_test(many_runs_in_a_row_from_several_threads_in_turn),
