@@ -100,14 +100,16 @@ typedef struct corio_select_case {
 } corio_select_case;
 
 /* A case that sends, and one that receives; see corio_channel_send and _recv. */
-static inline corio_select_case corio_select_send(corio_channel *channel, const void *element)
+CORIO_MAYBE_UNUSED static inline corio_select_case corio_select_send(corio_channel *channel,
+                                                                     const void *element)
 {
     corio_select_case made = {channel, CORIO_SELECT_SEND, 0, element, NULL, NULL, NULL, NULL, NULL,
                               false};
     return made;
 }
 
-static inline corio_select_case corio_select_recv(corio_channel *channel, void *element)
+CORIO_MAYBE_UNUSED static inline corio_select_case corio_select_recv(corio_channel *channel,
+                                                                     void *element)
 {
     corio_select_case made = {channel, CORIO_SELECT_RECV, 0, NULL, element, NULL, NULL, NULL, NULL,
                               false};
