@@ -38,7 +38,7 @@ static bool lies_in(struct text inner, struct text outer)
 
 static void keep_version(struct text version)
 {
-    if (version_count == most_versions || version.length >= version_bytes)
+    if (version_count == most_versions || version.length == 0 || version.length >= version_bytes)
         return;
     memcpy(versions[version_count], version.at, version.length);
     versions[version_count++][version.length] = '\0';

@@ -613,6 +613,15 @@ static void run_seed(uint64_t number)
     CHECK(stats.stacks_in_use == 0);
 }
 
+/* What create has made; all of it must be at rest. */
+static void destroy(void)
+{
+    CHECK(corio_flight_destroy(flight) == 0);
+    for (size_t i = 0; i < channel_count; i++)
+        CHECK(corio_channel_destroy(shared.channels[i]) == 0);
+    CHECK(corio_runtime_destroy(runtime) == 0);
+}
+
 static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t count)
 {
     create(workers, strict);
@@ -624,10 +633,7 @@ static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t co
         alarm(watchdog_seconds);
         run_seed(number);
     }
-    CHECK(corio_flight_destroy(flight) == 0);
-    for (size_t i = 0; i < channel_count; i++)
-        CHECK(corio_channel_destroy(shared.channels[i]) == 0);
-    CHECK(corio_runtime_destroy(runtime) == 0);
+    destroy();
 }
 
 /* A whole life of a runtime in a simulation; what happened in it. */
@@ -642,8 +648,7 @@ static uint64_t simulate_once(uint64_t number)
     create(1, number % 2);
     memset(made, 0, sizeof made);
     run_seed(number);
-    CHECK(corio_flight_destroy(flight) == 0);
-    CHECK(corio_runtime_destroy(runtime) == 0);
+    destroy();
     return history;
 }
 

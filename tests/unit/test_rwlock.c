@@ -111,10 +111,12 @@ static int queue_all(void *arg)
     CHECK(corio_rwlock_wait_count(&lock) == 7);
     CHECK(corio_rwlock_unlock(&lock) == 0);
     CHECK(corio_rwlock_try_write(&lock) == -EBUSY); /* handed over */
-    static const int counts[] = {1, 3, 4, 5, 7};    /* phase by phase */
+    /* Phase by phase; when this task looks, the next may have it already. */
+    static const int counts[] = {1, 3, 4, 5, 7, 7};
     for (int i = 0; i < 5; i++) {
         CHECK(let_all_wait() == 0);
-        CHECK(READ(order_count) == counts[i]);
+        int seen = READ(order_count);
+        CHECK(seen >= counts[i] && seen <= counts[i + 1]);
     }
     return corio_wait();
 }
