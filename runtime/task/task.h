@@ -57,10 +57,10 @@ typedef struct cr_scope {
     uint32_t window; /* 0: none */
     /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
     uint32_t window_used;
-    uint32_t keep_going; /* an error does not cancel the others */
-    cr_mark mark;        /* on children of this scope; what lies behind `step` is unset at first */
-    corio_task *owner;
+    uint32_t keep_going;    /* an error does not cancel the others */
     struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
+    cr_mark mark;           /* on children of this scope */
+    corio_task *owner;
 } cr_scope;
 
 struct corio_task {
@@ -142,10 +142,10 @@ static inline void cr_scope_init(cr_scope *scope, corio_task *owner, uint32_t wi
 
 static inline void cr_task_init(corio_task *task, cr_scope *in, uint64_t index, const char *name)
 {
-    enum { zero_bytes = offsetof(corio_task, scope.mark.step) };
-    _Static_assert(zero_bytes == 104 && offsetof(corio_task, spawns) == 0, "what begins as zero");
-    memset(task, 0, 64); /* in pieces that the compiler makes stores of */
-    memset((char *)task + 64, 0, zero_bytes - 64);
+    /* All but what is set below: eight wide stores, in pieces that the compiler makes them of. */
+    _Static_assert(offsetof(corio_task, scope.owner) == 128, "what begins as zero");
+    memset(task, 0, 64);
+    memset((char *)task + 64, 0, 64);
     task->scope.owner = task;
     task->parent = in->owner;
     task->in = in;
