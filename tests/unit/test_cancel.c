@@ -344,6 +344,42 @@ static void blocked_calls_return(void **state)
     }
 }
 
+/* -- whatever lies on the stack -- */
+
+static __attribute__((noinline)) void make_dirty(void)
+{
+    volatile unsigned char below[16384];
+    for (size_t i = 0; i < sizeof below; i++)
+        below[i] = 0xff;
+}
+
+static int sleeper_and_one_that_fails(void *arg)
+{
+    int code = -EIO;
+    CHECK(corio_go(block_in_sleep, arg) == 0); /* before the other: not cancelled at once */
+    CHECK(corio_go_copy(fail_with, &code, sizeof code) == 0);
+    return corio_wait();
+}
+
+static int fail_on_a_dirty_stack(void *arg)
+{
+    make_dirty();
+    CHECK(corio_go(sleeper_and_one_that_fails, arg) == 0); /* inlined: a task where the dirt is */
+    CHECK(corio_wait() == -EIO);
+    return 0;
+}
+
+static void task_begins_clean_on_a_dirty_stack(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        seen_cancelled = 0;
+        assert_int_equal(corio_run(runtime, fail_on_a_dirty_stack, NULL), 0);
+        assert_int_equal(seen_cancelled, 1);
+    }
+}
+
 /* -- in flight -- */
 
 static pthread_t thread;
@@ -776,6 +812,7 @@ int main(void)
         cmocka_unit_test(cancelled_chain_of_any_depth_comes_to_its_end),
         cmocka_unit_test(scope_that_keeps_going_runs_all),
         cmocka_unit_test(blocked_calls_return),
+        cmocka_unit_test(task_begins_clean_on_a_dirty_stack),
         cmocka_unit_test(dispatcher_learns_of_cancelled_requests_and_is_waited_for),
         cmocka_unit_test(requests_that_wait_their_turn_are_withdrawn),
         cmocka_unit_test(shielded_task_works_on),
