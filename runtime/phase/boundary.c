@@ -85,7 +85,8 @@ static void retry_starved(corio_runtime *runtime, cr_worker *leader)
     }
 }
 
-/* No stack will come free any more: the closures fail, and those who wait for them go on. */
+/* No stack will come free any more: the closures fail, and those who wait for them go on, or what was
+ * cancelled by that gives up, in the next step. True if there were any. */
 static bool refuse_starved(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;

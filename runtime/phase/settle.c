@@ -16,7 +16,10 @@
 
 bool cr_can_run(const cr_worker *leader)
 {
-    return cr_deque_length_owner(&leader->deque) > 0 || leader->overflow != NULL;
+    /* A waiter that is to settle: a closure has been refused at this boundary, and the next step,
+     * which nobody has anything to do in, ends at once. */
+    return cr_deque_length_owner(&leader->deque) > 0 || leader->overflow != NULL ||
+           leader->settling != NULL;
 }
 
 static void wake_settling(cr_sched *sched, cr_worker *leader)
