@@ -145,11 +145,22 @@ static inline uint64_t cr_sched_now(cr_sched *sched)
     return cr_simulated(sched) ? cr_sim_now(&sched->sim) : cr_now_ns();
 }
 
+/* The same two questions for the hot paths: one test of a line that is the worker's own. */
+static inline bool cr_worker_simulated(const cr_worker *worker)
+{
+    return CR_UNLIKELY(worker->special) && cr_simulated(worker->sched);
+}
+
+static inline bool cr_worker_traced(const cr_worker *worker)
+{
+    return CR_UNLIKELY(worker->special) && worker->trace != NULL;
+}
+
 /* Where a real run could go on with something else, on this worker or another. The worker must be
  * read again. */
 static inline cr_worker *cr_preemption_point(cr_worker *worker)
 {
-    if (CR_LIKELY(!worker->special) || !cr_simulated(worker->sched))
+    if (CR_LIKELY(!cr_worker_simulated(worker)))
         return worker;
     cr_sim_preempt(worker);
     return cr_worker_self();

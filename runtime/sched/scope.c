@@ -26,8 +26,7 @@
 static bool may_inline(cr_worker *worker, const cr_scope *scope)
 {
     const cr_item *top = cr_deque_peek_owner(&worker->deque);
-    if (CR_UNLIKELY(worker->special) && cr_simulated(worker->sched) &&
-        cr_sim_draw(&worker->sched->sim, 2) == 0)
+    if (cr_worker_simulated(worker) && cr_sim_draw(&worker->sched->sim, 2) == 0)
         return false; /* as if it had been stolen */
     return top != NULL && top->scope == scope && top->fn != NULL &&
            (char *)__builtin_frame_address(0) > worker->inline_limit;
@@ -100,7 +99,7 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
         worker = cr_worker_self();
         worker->task = task;
         scope->joined++;
-        if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
+        if (cr_worker_traced(worker))
             cr_trace_run(worker->trace, task);
     }
     if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
@@ -124,13 +123,6 @@ cr_failure *cr_scope_take_failure(cr_scope *scope)
     return failure;
 }
 
-/* Children that were cancelled from above have no error of their own. */
-static int cancelled_from_above(corio_task *task)
-{
-    cr_cancel *cancel = &cr_worker_self()->sched->cancel;
-    return cr_task_cancelled(cancel, task) != CR_NOT_CANCELLED ? -ECANCELED : 0;
-}
-
 int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope)
 {
     if (scope->spawned == 0 && cr_load_64(&scope->mark.word) == CR_MARK_NONE)
@@ -138,8 +130,8 @@ int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope)
     cr_scope_join(worker, task, scope);
     const cr_cancel *cancel = &cr_worker_self()->sched->cancel;
     cr_failure *failure = cr_scope_take_failure(scope);
-    if (CR_LIKELY(failure == NULL))
-        return cr_cancel_any(cancel) ? cancelled_from_above(task) : 0;
+    if (CR_LIKELY(failure == NULL)) /* children that were cancelled from above have no error */
+        return cr_task_cancelled(cancel, task) != CR_NOT_CANCELLED ? -ECANCELED : 0;
     int code = failure->error.code;
     cr_task_saw(task, failure);
     return code;

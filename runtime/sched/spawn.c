@@ -137,9 +137,10 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
         arg = copy;
     }
     worker->task = &task;
-    bool traced = CR_UNLIKELY(worker->special) && worker->trace != NULL;
+    bool traced = cr_worker_traced(worker);
     if (CR_UNLIKELY(traced))
         cr_trace_run(worker->trace, &task);
+
         /* The closure may lie in a slot of the deque, which is filled again from here on. */
 #if CR_TSAN
     int rc = cr_land(&task, closure->fn, arg);
@@ -224,7 +225,7 @@ static inline __attribute__((always_inline)) int spawn(cr_worker *worker, corio_
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
     if (CR_UNLIKELY(slot == NULL))
         return -ENOMEM;
-    if (CR_UNLIKELY(worker->special) && worker->trace != NULL)
+    if (cr_worker_traced(worker))
         cr_trace_spawn(worker->trace, task, name, task->spawns);
     cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
     cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);

@@ -29,7 +29,7 @@ static cr_park *take_resume(cr_worker *worker)
 cr_park *cr_next_resume(cr_worker *worker)
 {
     if (!cr_deque_is_empty_owner(&worker->deque) || CR_UNLIKELY(worker->overflow != NULL) ||
-        cr_simulated(worker->sched))
+        cr_worker_simulated(worker))
         return NULL;
     return take_resume(worker);
 }
@@ -46,7 +46,7 @@ static bool steal_item(cr_deque *deque, cr_item *ret_item)
 
 bool cr_next_own(cr_worker *worker, cr_item *ret_item)
 {
-    if (cr_simulated(worker->sched) && worker->overflow == NULL)
+    if (cr_worker_simulated(worker) && worker->overflow == NULL)
         return cr_sim_next(worker, ret_item);
     const cr_item *item = cr_deque_take_owner(&worker->deque);
     if (item != NULL) {

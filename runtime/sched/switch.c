@@ -171,7 +171,7 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     if (park->reason != NULL)
         worker->stack->park = park;
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
-    if (CR_UNLIKELY(worker->trace != NULL))
+    if (cr_worker_traced(worker))
         cr_trace_park(worker->trace, park);
     cr_park *next = cr_next_resume(worker);
     if (CR_LIKELY(next != NULL))
@@ -249,7 +249,7 @@ void cr_make_runnable(cr_worker *worker, cr_park *park)
 
 void cr_make_runnable_behind(cr_worker *worker, cr_park *park)
 {
-    if (cr_simulated(worker->sched)) { /* any may be next: there is one place for all */
+    if (cr_worker_simulated(worker)) { /* any may be next: there is one place for all */
         cr_make_runnable(worker, park);
         return;
     }
