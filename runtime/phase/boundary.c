@@ -25,7 +25,7 @@
 static void release(cr_worker *leader, cr_wait *wait)
 {
     cr_wait_remove_locked(wait);
-    cr_wait_end_leader(leader, wait, 0);
+    cr_end_park(leader, &wait->park, 0);
 }
 
 /* Those whose window has room by now go on. */

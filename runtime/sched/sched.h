@@ -189,6 +189,8 @@ void cr_make_runnable(cr_worker *worker, cr_park *park);
 void cr_make_runnable_behind(cr_worker *worker, cr_park *park);
 /* The same by the leader at a boundary: nobody is woken for it before the resume. */
 void cr_make_runnable_leader(cr_worker *leader, cr_park *park);
+/* At quiescence, for one that waits nowhere any more: the call that parked returns `result`. */
+void cr_end_park(cr_worker *leader, cr_park *park, int result);
 /* At quiescence: the call that parked returns `result` instead of what it waits for. The park's
  * reason must be able to give up. */
 void cr_give_up(cr_worker *leader, cr_park *park, int result);

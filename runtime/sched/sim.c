@@ -76,17 +76,12 @@ bool cr_sim_next(cr_worker *worker, cr_item *ret_item)
     return true;
 }
 
-static void put_back(cr_worker *worker, cr_park *park)
-{
-    cr_make_runnable(worker, park);
-}
-
 static const cr_park_reason preempted = {.text = "is preempted"};
 
 void cr_sim_preempt(cr_worker *worker)
 {
     if (cr_sim_draw(&worker->sched->sim, preempt_one_in) != 0)
         return;
-    cr_park park = {.reason = &preempted, .after = put_back};
+    cr_park park = {.reason = &preempted, .after = cr_make_runnable};
     cr_suspend(worker, &park);
 }

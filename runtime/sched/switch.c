@@ -260,10 +260,16 @@ void cr_make_runnable_behind(cr_worker *worker, cr_park *park)
         cr_make_runnable(worker, park);
 }
 
-void cr_give_up(cr_worker *leader, cr_park *park, int result)
+void cr_end_park(cr_worker *leader, cr_park *park, int result)
 {
     park->result = result;
-    park->stack->park = NULL; /* nobody gives it up again */
-    park->reason->give_up(leader, park);
+    park->stack->park = NULL; /* nobody gives it up any more */
     cr_make_runnable_leader(leader, park);
+}
+
+void cr_give_up(cr_worker *leader, cr_park *park, int result)
+{
+    park->result = result; /* the reason may look at it */
+    park->reason->give_up(leader, park);
+    cr_end_park(leader, park, result);
 }

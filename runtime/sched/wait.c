@@ -60,13 +60,6 @@ void cr_wait_give_up(cr_worker *leader, cr_park *park)
     cr_wait_remove_locked(cr_wait_of(park)); /* at quiescence nobody else has the lock */
 }
 
-void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result)
-{
-    wait->park.result = result;
-    wait->park.stack->park = NULL; /* nobody gives it up any more */
-    cr_make_runnable_leader(leader, &wait->park);
-}
-
 static void time_out(void *context, cr_timer *timer)
 {
     cr_wait *wait = (cr_wait *)((char *)timer - offsetof(cr_wait, timer));

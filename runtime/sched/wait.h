@@ -62,8 +62,6 @@ static inline void cr_wait_wake_all(cr_worker *worker, cr_wait *first)
         first = next;
     }
 }
-/* The leader, at quiescence, for one that was taken out of its queue: goes on with `result`. */
-void cr_wait_end_leader(cr_worker *leader, cr_wait *wait, int result);
 
 /* At quiescence: it is cancelled, so it is given up at this very boundary, if it was not yet. */
 static inline bool cr_wait_is_cancelled(const cr_worker *leader, const cr_wait *wait)

@@ -64,7 +64,7 @@ static void give_up(cr_worker *leader, cr_park *park)
         cr_wait *next = wait->behind;
         if (!cr_wait_is_cancelled(leader, wait)) {
             cr_wait_remove_locked(wait);
-            cr_wait_end_leader(leader, wait, CORIO_EBROKEN);
+            cr_end_park(leader, &wait->park, CORIO_EBROKEN);
         }
         wait = next;
     }

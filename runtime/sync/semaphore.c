@@ -68,7 +68,7 @@ static void give_up(cr_worker *leader, cr_park *park)
         cr_wait *served = serve_locked(semaphore);
         if (served == NULL)
             return;
-        cr_wait_end_leader(leader, served, 0);
+        cr_end_park(leader, &served->park, 0);
     }
 }
 

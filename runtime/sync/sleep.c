@@ -19,10 +19,7 @@ static sleeper *sleeper_of_timer(cr_timer *timer)
 
 static void wake_up(void *context, cr_timer *timer)
 {
-    cr_worker *leader = context;
-    sleeper *sleeping = sleeper_of_timer(timer);
-    sleeping->park.stack->park = NULL; /* nobody gives it up any more */
-    cr_make_runnable_leader(leader, &sleeping->park);
+    cr_end_park(context, &sleeper_of_timer(timer)->park, 0);
 }
 
 static void give_up(cr_worker *leader, cr_park *park)

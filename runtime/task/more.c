@@ -13,7 +13,6 @@ cr_more *cr_more_of(corio_task *task)
     cr_more *more = cr_alloc_zeroed(sizeof *more);
     if (more == NULL)
         return NULL;
-    more->task = task;
     /* [release more.made] */
     cr_store_release_ptr(&task->more, more);
     return more;

@@ -49,7 +49,6 @@ typedef struct cr_more {
     cr_mark mark;         /* on the task itself */
     cr_timer timer;       /* sets it */
     uint64_t deadline_ns; /* 0: none */
-    corio_task *task;
 } cr_more;
 
 /* The task's block, made if there is none. NULL: no memory. The task only. */
