@@ -192,10 +192,7 @@ static uint64_t hash_of_path(void *self, const void *input)
 {
     (void)self;
     const struct file_data *file = input;
-    uint64_t hash = 14695981039346656037u;
-    for (const char *c = file->path; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-    return hash;
+    return corio_hash_bytes(CORIO_HASH_BEGIN, file->path, strlen(file->path));
 }
 
 static int add_dispatchers(corio_sqlite *database, corio_runtime *runtime)
@@ -277,9 +274,9 @@ static int read_file(void *arg)
 /* Two independent 64-bit hashes: enough to tell files apart, not to keep out who wants to cheat. */
 static void hash_content(const char *content, size_t bytes, uint64_t hash[2])
 {
-    uint64_t a = 14695981039346656037u, b = bytes * 0x9e3779b97f4a7c15u;
+    uint64_t a = corio_hash_bytes(CORIO_HASH_BEGIN, content, bytes),
+             b = bytes * 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < bytes; i++) {
-        a = (a ^ (unsigned char)content[i]) * 1099511628211u;
         b = (b + (unsigned char)content[i]) * 0xff51afd7ed558ccdu;
         b ^= b >> 32;
     }

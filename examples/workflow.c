@@ -82,9 +82,7 @@ static corio_dispatcher *blocking;
 
 static uint64_t hash(const char *text, uint64_t seed)
 {
-    uint64_t h = 14695981039346656037u ^ seed;
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 1099511628211u;
+    uint64_t h = corio_hash_bytes(CORIO_HASH_BEGIN ^ seed, text, strlen(text));
     return h ^ h >> 29;
 }
 

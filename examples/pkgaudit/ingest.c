@@ -261,8 +261,8 @@ static uint64_t hash_upsert(void *self, const void *input)
 {
     (void)self;
     const struct stanza *stanza = &((const struct upsert *)input)->stanza;
-    uint64_t hash = text_hash(TEXT_HASH_BEGIN, stanza->package.at, stanza->package.length);
-    return text_hash(hash, stanza->version.at, stanza->version.length);
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, stanza->package.at, stanza->package.length);
+    return corio_hash_bytes(hash, stanza->version.at, stanza->version.length);
 }
 
 /* -- Tasks -- */

@@ -348,7 +348,7 @@ static int fill_if_needed(struct program *program, corio_sqlite *store, struct i
     int rc = source_fingerprint(program->files, program->file_count, &program->failure, &hash);
     if (rc < 0)
         return rc;
-    hash = text_hash(hash, program->architecture, strlen(program->architecture));
+    hash = corio_hash_bytes(hash, program->architecture, strlen(program->architecture));
     int64_t fingerprint = (int64_t)(hash >> 1);
     if (!program->refresh && store_note(store, "complete") == 1 &&
         store_note(store, "fingerprint") == fingerprint)

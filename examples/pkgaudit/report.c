@@ -74,7 +74,7 @@ int report_init(struct report *report, const struct audit *audit)
         report_fini(report);
         return -ENOMEM;
     }
-    report->digest = text_hash(TEXT_HASH_BEGIN, report->lines, report->lines_bytes);
+    report->digest = corio_hash_bytes(CORIO_HASH_BEGIN, report->lines, report->lines_bytes);
     return 0;
 }
 

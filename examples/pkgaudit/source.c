@@ -267,8 +267,8 @@ int source_add(struct source *source, corio_runtime *runtime, struct source_face
 static uint64_t mix_file(uint64_t hash, const char *name, const struct stat *status)
 {
     int64_t facts[] = {status->st_size, status->st_mtim.tv_sec, status->st_mtim.tv_nsec};
-    hash = text_hash(hash, name, strlen(name));
-    return text_hash(hash, (const char *)facts, sizeof facts);
+    hash = corio_hash_bytes(hash, name, strlen(name));
+    return corio_hash_bytes(hash, (const char *)facts, sizeof facts);
 }
 
 /* The order in which a directory is read does not matter: sums do not care. */
@@ -290,7 +290,7 @@ static uint64_t mix_directory(uint64_t hash, const char *path)
 int source_fingerprint(char *const *files, size_t count, struct failure *failure,
                        uint64_t *ret_hash)
 {
-    uint64_t hash = TEXT_HASH_BEGIN;
+    uint64_t hash = CORIO_HASH_BEGIN;
     struct stat status;
     if (count == 0) {
         hash = mix_directory(hash, "/var/lib/apt/lists");

@@ -212,7 +212,7 @@ static int load_names(sqlite3_stmt *statement, struct universe *universe)
         memcpy(at, sqlite3_column_text(statement, 1), bytes + 1);
         universe->sorted[count++] = id;
         universe->name[id] = at;
-        universe->hash[id] = text_hash(TEXT_HASH_BEGIN, at, bytes);
+        universe->hash[id] = corio_hash_bytes(CORIO_HASH_BEGIN, at, bytes);
         at += bytes + 1;
     }
     return corio_sqlite_error(result);

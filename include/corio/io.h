@@ -44,6 +44,19 @@ typedef struct corio_dispatcher_options {
     uint64_t (*hash)(void *self, const void *input);
 } corio_dispatcher_options;
 
+/* corio_hash_bytes: what a `hash` is made with: `bytes` bytes at `input`, hashed after those that made
+ * `hash` (the first: CORIO_HASH_BEGIN). FNV-1a, 64 bits: Fowler, Noll and Vo; RFC 9923. Not against
+ * those who want to cheat. Thread: any. */
+#define CORIO_HASH_BEGIN UINT64_C(0xcbf29ce484222325)
+CORIO_MAYBE_UNUSED static inline uint64_t corio_hash_bytes(uint64_t hash, const void *input,
+                                                           size_t bytes)
+{
+    const unsigned char *at = (const unsigned char *)input;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 /* corio_dispatcher_add: adds a dispatcher to a runtime that is not running. It lives as long as the
  * runtime.
  *

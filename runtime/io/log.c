@@ -10,7 +10,6 @@
 #include "runtime/io/io.h"
 
 #include "runtime/base/alloc.h"
-#include "runtime/base/hash.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +20,7 @@ static uint64_t hash_input(const corio_dispatcher *dispatcher, const void *input
     const corio_dispatcher_options *options = &dispatcher->options;
     if (options->hash != NULL)
         return options->hash(options->self, input);
-    return cr_hash_bytes(input, input != NULL ? options->input_bytes : 0);
+    return corio_hash_bytes(CORIO_HASH_BEGIN, input, input != NULL ? options->input_bytes : 0);
 }
 
 /* The line of request i in log->line; false: no memory. */

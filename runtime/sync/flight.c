@@ -15,9 +15,9 @@
 #include "runtime/sched/wait.h"
 
 #include "runtime/base/alloc.h"
-#include "runtime/base/hash.h"
 
 #include <corio/flight.h>
+#include <corio/io.h>
 #include <errno.h>
 #include <string.h>
 
@@ -245,7 +245,7 @@ int corio_do(corio_flight *flight, const void *key, size_t key_bytes, corio_flig
         .record = {.key = key_bytes > 0 ? key : "", .key_bytes = key_bytes, .leader = task},
         .wait.park.reason = &follows,
     };
-    mine.record.hash = cr_hash_bytes(mine.record.key, key_bytes);
+    mine.record.hash = corio_hash_bytes(CORIO_HASH_BEGIN, mine.record.key, key_bytes);
     mine.wait.guard = &shard_of(flight, &mine.record)->guard;
     mine.wait.enter = enter;
     bool shared = true;

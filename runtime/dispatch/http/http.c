@@ -57,13 +57,6 @@ static int dispatch(void *self, corio_batch *batch)
     return CORIO_LATER;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return hash;
-}
-
 /* For the batch log: what is asked, not where it lies. */
 static uint64_t hash_input(void *self, const void *input)
 {
@@ -71,9 +64,9 @@ static uint64_t hash_input(void *self, const void *input)
     const corio_http_request *request = input;
     const char *method = request->method ? request->method : "";
     const char *url = request->url ? request->url : "";
-    uint64_t hash = hash_text(0xcbf29ce484222325u, method, strlen(method));
-    hash = hash_text(hash, url, strlen(url));
-    return request->body ? hash_text(hash, request->body, request->body_bytes) : hash;
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, method, strlen(method));
+    hash = corio_hash_bytes(hash, url, strlen(url));
+    return request->body ? corio_hash_bytes(hash, request->body, request->body_bytes) : hash;
 }
 
 int corio_http_add(corio_http *http, corio_runtime *runtime, corio_dispatcher **ret_dispatcher)

@@ -68,11 +68,8 @@ static uint64_t hash_input(void *self, const void *input)
     size_t bytes = 0;
     if (face->hash)
         return face->hash(face->request.self, input);
-    const unsigned char *key = face->key(face->request.self, input, &bytes);
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, as for inputs without a key function */
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ key[i]) * 0x100000001b3u;
-    return hash;
+    const void *key = face->key(face->request.self, input, &bytes);
+    return corio_hash_bytes(CORIO_HASH_BEGIN, key, bytes);
 }
 
 static int add_dispatcher(struct cr_postgres_face *face, corio_runtime *runtime,

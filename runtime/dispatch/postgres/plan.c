@@ -29,10 +29,7 @@ enum {
 
 static uint64_t hash_key(const void *key, size_t bytes)
 {
-    const unsigned char *at = key;
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ at[i]) * 0x100000001b3u;
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, key, bytes);
     return hash ^ (hash >> 32);
 }
 

@@ -137,9 +137,7 @@ struct fold {
 
 static uint64_t hash_key(const char *key, size_t bytes)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ (unsigned char)key[i]) * 0x100000001b3u;
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, key, bytes);
     return hash ^ hash >> 32;
 }
 

@@ -70,12 +70,11 @@ static uint64_t hash_input(void *self, const void *input)
 {
     (void)self;
     const corio_redis_command *command = input;
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = CORIO_HASH_BEGIN;
     for (int i = 0; command->argv && i < command->argc && command->argv[i]; i++) {
         size_t bytes = cr_redis_arg_bytes(command, i);
-        for (size_t at = 0; at < bytes; at++)
-            hash = (hash ^ (unsigned char)command->argv[i][at]) * 0x100000001b3u;
-        hash = (hash ^ bytes) * 0x100000001b3u;
+        hash = corio_hash_bytes(hash, command->argv[i], bytes);
+        hash = corio_hash_bytes(hash, &bytes, sizeof bytes);
     }
     return hash;
 }

@@ -321,11 +321,8 @@ static uint64_t hash_input(void *self, const void *input)
 {
     struct query *query = self;
     size_t bytes = 0;
-    const unsigned char *key = query->options.key(query->options.self, input, &bytes);
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a, as for inputs without a key function */
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ key[i]) * 0x100000001b3u;
-    return hash;
+    const void *key = query->options.key(query->options.self, input, &bytes);
+    return corio_hash_bytes(CORIO_HASH_BEGIN, key, bytes);
 }
 
 static int add_dispatcher(corio_runtime *runtime, struct query *query, const char *name,

@@ -147,12 +147,8 @@ static uint64_t hash_input(void *self, const void *input)
     (void)self;
     const corio_uring_request *request = input;
     const uint64_t parts[] = {(uint64_t)request->op, request->bytes, (uint64_t)request->offset};
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        hash = (hash ^ parts[i]) * 0x100000001b3u;
-    for (const char *at = request->path; at && *at; at++)
-        hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
-    return hash;
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, parts, sizeof parts);
+    return request->path ? corio_hash_bytes(hash, request->path, strlen(request->path)) : hash;
 }
 
 int corio_uring_add(corio_uring *uring, corio_runtime *runtime, corio_dispatcher **ret_dispatcher)
