@@ -111,7 +111,8 @@ CORIO_API int corio_runtime_create(const corio_options *options,
  * ignored.
  *
  * Suspends: never. Thread: any that is not inside a run of this runtime.
- * Errors: -EBUSY a run is going on; nothing happens then. */
+ * Errors: -EBUSY a run is going on; nothing happens then. Another: all is released, but the batch log
+ * or the trace is not whole: the first error in writing it (-ENOSPC, say). */
 CORIO_API int corio_runtime_destroy(corio_runtime *runtime);
 
 /* corio_run: runs `root` as a task, with all that it spawns, and returns when everything is

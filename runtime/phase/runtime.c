@@ -30,16 +30,17 @@ static int open_trace(corio_runtime *runtime)
     return rc;
 }
 
-/* Ends what is written to files. The workers sleep or are gone. */
-static void close_files(corio_runtime *runtime)
+/* Ends what is written to files; the first error in them. The workers sleep or are gone. */
+static int close_files(corio_runtime *runtime)
 {
-    (void)cr_log_close(&runtime->io.log);
+    int log_rc = cr_log_close(&runtime->io.log);
     for (unsigned i = 0; i < runtime->sched.worker_count; i++) {
         cr_trace_buffer_destroy(runtime->sched.workers[i]->trace);
         runtime->sched.workers[i]->trace = NULL;
     }
     runtime->io.trace = NULL;
-    (void)cr_trace_close(&runtime->trace);
+    int trace_rc = cr_trace_close(&runtime->trace);
+    return log_rc != 0 ? log_rc : trace_rc;
 }
 
 static int open_parts(corio_runtime *runtime)
@@ -62,7 +63,7 @@ static int open_parts(corio_runtime *runtime)
         rc = open_trace(runtime);
     cr_sched_specialise(&runtime->sched);
     if (rc != 0) {
-        close_files(runtime);
+        (void)close_files(runtime);
         cr_io_fini(&runtime->io);
         cr_sched_fini(&runtime->sched);
     }
@@ -108,13 +109,13 @@ int corio_runtime_destroy(corio_runtime *runtime)
     if (acquire(runtime) != 0)
         return -EBUSY;
     cr_io_stop(&runtime->io); /* an I/O thread may still be in the middle of telling a leader */
-    close_files(runtime);
+    int rc = close_files(runtime);
     cr_io_fini(&runtime->io);
     cr_sched_fini(&runtime->sched);
     cr_failure_destroy(runtime->failure);
     cr_free(runtime->report);
     cr_free(runtime);
-    return 0;
+    return rc;
 }
 
 static void forget_last_run(corio_runtime *runtime)

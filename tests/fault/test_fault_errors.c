@@ -5,26 +5,13 @@
  *
  * The functions are wrapped at link time (-Wl,--wrap); the wrappers are in wrap.c.
  */
-#include "tests/unit/harness.h"
-
-#include "tests/fault/wrap.h"
+#include "tests/fault/every.h"
 
 #include <unistd.h>
 
 enum { watchdog_seconds = 200 };
 
 static corio_dispatcher *plain;
-
-static int answer(void *arg, corio_batch *batch)
-{
-    (void)arg;
-    for (size_t i = 0; i < corio_batch_len(batch); i++) {
-        const int *in = corio_batch_input(batch, i);
-        *(int *)corio_batch_output(batch, i) = *in + 1;
-        corio_batch_respond(batch, i);
-    }
-    return CORIO_DONE;
-}
 
 /* -- Errors, cancellation, values, time: what they take from the heap -- */
 
@@ -104,18 +91,6 @@ static int troubles(void *arg)
     return 0;
 }
 
-static bool is_expected(int rc)
-{
-    return rc == 0 || rc == -ENOMEM || rc == -EAGAIN || rc == CORIO_ESTACKS;
-}
-
-static int add(corio_runtime *runtime, corio_dispatch_fn *fn, corio_dispatcher **ret)
-{
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "x", .dispatch = fn, .input_bytes = 4, .output_bytes = 4};
-    return corio_dispatcher_add(runtime, &options, ret);
-}
-
 /* Returns the error of whatever failed first; the runtime is gone in any case. */
 static int whole_life(unsigned workers)
 {
@@ -143,36 +118,11 @@ static int whole_life(unsigned workers)
     return rc;
 }
 
-static void every_failure_is_a_clean_error(unsigned workers)
-{
-    long before = wrap_live_allocations();
-    wrap_fail(-1, false);
-    assert_int_equal(whole_life(workers), 0);
-    assert_int_equal(wrap_live_allocations(), before);
-    long calls = wrap_calls();
-    assert_true(calls > 20);
-    unsigned failed = 0;
-    for (int for_good = 0; for_good < 2; for_good++) {
-        for (long n = 0; n < calls; n++) {
-            wrap_fail(n, for_good);
-            int rc = whole_life(workers);
-            wrap_fail(-1, false);
-            if (!is_expected(rc))
-                fail_msg("call %ld failing %s gives %d (%s)", n, for_good ? "for good" : "once", rc,
-                         corio_strerror(rc));
-            failed += rc != 0;
-            if (wrap_live_allocations() != before)
-                fail_msg("call %ld failing %s leaks", n, for_good ? "for good" : "once");
-        }
-    }
-    assert_true(failed > 10); /* the failures do arrive */
-}
-
 static void failures_amid_errors_and_cancellation_are_clean_errors(void **state)
 {
     (void)state;
-    every_failure_is_a_clean_error(1);
-    every_failure_is_a_clean_error(3);
+    every_failure_is_a_clean_error(whole_life, 1);
+    every_failure_is_a_clean_error(whole_life, 3);
 }
 
 int main(void)
