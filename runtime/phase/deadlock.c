@@ -115,19 +115,3 @@ void cr_deadlock(corio_runtime *runtime, cr_worker *leader)
     cr_stack_pool_each_parked(&runtime->sched.pool, give_up, &found);
     CR_INVARIANT(found.given_up > 0);
 }
-
-void cr_report(corio_runtime *runtime, char *text)
-{
-    if (text == NULL)
-        return;
-    cr_free(runtime->report);
-    runtime->report = text;
-    if (runtime->options.report != NULL)
-        runtime->options.report(runtime->options.report_self, text);
-}
-
-void cr_report_difference(corio_runtime *runtime)
-{
-    cr_report(runtime, runtime->io.log.difference);
-    runtime->io.log.difference = NULL;
-}

@@ -7,11 +7,10 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/options.h"
-#include "runtime/base/panic.h"
+#include "runtime/base/spin.h"
 
 #include <corio/cancel.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 static int open_trace(corio_runtime *runtime)
@@ -132,20 +131,10 @@ static void forget_last_run(corio_runtime *runtime)
     cr_stack_pool_new_run(&runtime->sched.pool);
 }
 
-/* -- Cancelling from outside -- */
-
-/* A canceller and a run know of each other under the canceller's lock, so that neither uses the
- * other after its end. The lock is held for a few instructions, and while the root is marked. */
-static void lock(corio_canceller *canceller)
-{
-    while (!cr_cas_32(&canceller->reserved_lock, 0, 1))
-        sched_yield();
-}
-
-static void unlock(corio_canceller *canceller)
-{
-    cr_store_release_32(&canceller->reserved_lock, 0);
-}
+/* -- Cancelling from outside --
+ *
+ * A canceller and a run know of each other under the canceller's spin lock, so that neither uses the
+ * other after its end (spin.lock in spin.h). */
 
 static void cancel_run(corio_runtime *runtime, int code)
 {
@@ -159,14 +148,14 @@ int corio_canceller_cancel(corio_canceller *canceller, int code)
 {
     if (canceller == NULL || code >= 0)
         return -EINVAL;
-    lock(canceller);
+    cr_spin_lock(&canceller->reserved_lock);
     int rc = canceller->reserved_code == 0 ? 0 : -EALREADY;
     if (rc == 0) {
         canceller->reserved_code = code;
         if (canceller->reserved_run != NULL)
             cancel_run(canceller->reserved_run, code);
     }
-    unlock(canceller);
+    cr_spin_unlock(&canceller->reserved_lock);
     return rc;
 }
 
@@ -174,11 +163,29 @@ static void bind(corio_canceller *canceller, corio_runtime *runtime)
 {
     if (canceller == NULL)
         return;
-    lock(canceller);
+    cr_spin_lock(&canceller->reserved_lock);
     canceller->reserved_run = runtime;
     if (runtime != NULL && canceller->reserved_code != 0)
         cancel_run(runtime, canceller->reserved_code);
-    unlock(canceller);
+    cr_spin_unlock(&canceller->reserved_lock);
+}
+
+/* -- Reports -- */
+
+void cr_report(corio_runtime *runtime, char *text)
+{
+    if (text == NULL)
+        return;
+    cr_free(runtime->report);
+    runtime->report = text;
+    if (runtime->options.report != NULL)
+        runtime->options.report(runtime->options.report_self, text);
+}
+
+void cr_report_difference(corio_runtime *runtime)
+{
+    cr_report(runtime, runtime->io.log.difference);
+    runtime->io.log.difference = NULL;
 }
 
 /* -- Running -- */

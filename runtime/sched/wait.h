@@ -7,21 +7,19 @@
  *     who ends the wait: takes it out under the lock, makes it runnable
  *     the leader, at quiescence: gives it up (deadline, cancelled, deadlock)
  *
- * The lock is a spin lock, held for a few instructions and never across a suspension. What the
- * waiter waits for is looked at once more in enter(), under the lock: whoever changes it holds the
- * lock too, so no wake-up is lost. Giving up happens at quiescence only, so it never races with a
- * wake-up.
+ * What the waiter waits for is looked at once more in enter(), under the queue's spin lock: whoever
+ * changes it holds the lock too, so no wake-up is lost. Giving up happens at quiescence only, so it
+ * never races with a wake-up.
  *
  * Edges
- *   wait.queue   release -> acquire of the spin lock
+ *   wait.queue   that of the queue's lock: spin.lock in spin.h
  */
 #ifndef CR_SCHED_WAIT_H
 #define CR_SCHED_WAIT_H
 
 #include "runtime/base/clock.h"
+#include "runtime/base/spin.h"
 #include "runtime/sched/sched.h"
-
-#include <sched.h>
 
 typedef struct cr_wait cr_wait;
 
@@ -102,20 +100,12 @@ static inline cr_wait *cr_waiters_take_all_locked(corio_waiters *queue)
 
 static inline void cr_waiters_lock(corio_waiters *queue)
 {
-    enum { spins_before_yield = 100 };
-    /* [acquire wait.queue] */
-    for (unsigned spins = 0; !cr_cas_32(&queue->reserved_lock, 0, 1); spins++) {
-        if (spins < spins_before_yield)
-            cr_cpu_relax();
-        else
-            sched_yield();
-    }
+    cr_spin_lock(&queue->reserved_lock);
 }
 
 static inline void cr_waiters_unlock(corio_waiters *queue)
 {
-    /* [release wait.queue] */
-    cr_store_release_32(&queue->reserved_lock, 0);
+    cr_spin_unlock(&queue->reserved_lock);
 }
 
 #endif
