@@ -36,6 +36,23 @@ static inline corio_runtime *runtime_with(unsigned workers)
         for (corio_runtime *runtime = runtime_with(worker_counts[count_at]); runtime != NULL;      \
              assert_int_equal(corio_runtime_destroy(runtime), 0), runtime = NULL)
 
+/* For requests with nothing in them. */
+static inline int answer_all(void *self, corio_batch *batch)
+{
+    (void)self;
+    for (size_t i = 0; i < corio_batch_len(batch); i++)
+        corio_batch_respond(batch, i);
+    return CORIO_DONE;
+}
+
+static inline corio_dispatcher *add_dispatcher(corio_runtime *runtime, corio_dispatch_fn *fn)
+{
+    corio_dispatcher *added = NULL;
+    corio_dispatcher_options options = {.size = sizeof options, .name = "empty", .dispatch = fn};
+    assert_int_equal(corio_dispatcher_add(runtime, &options, &added), 0);
+    return added;
+}
+
 /* ThreadSanitizer needs memory of its own for each stack, a lot of it. */
 #if defined(__SANITIZE_THREAD__)
 #define CR_TESTS_TSAN 1

@@ -10,19 +10,9 @@ static corio_barrier barrier;
 static corio_dispatcher *dispatcher;
 static unsigned arrived[rounds], last[rounds], passed;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     assert_int_equal(corio_barrier_init(&barrier, parties), 0);
     memset(arrived, 0, sizeof arrived);
     memset(last, 0, sizeof last);

@@ -20,14 +20,6 @@ static int answer(void *self, corio_batch *batch)
     return CORIO_DONE;
 }
 
-static corio_dispatcher *add_dispatcher(corio_runtime *runtime, corio_dispatch_fn *fn)
-{
-    corio_dispatcher *added = NULL;
-    corio_dispatcher_options options = {.size = sizeof options, .name = "it", .dispatch = fn};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &added), 0);
-    return added;
-}
-
 static void count_cleanup(void *arg)
 {
     (void)arg;

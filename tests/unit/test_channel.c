@@ -10,19 +10,9 @@ static corio_channel *channels[most_channels];
 static corio_dispatcher *dispatcher;
 static unsigned passed;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime, int count, size_t element_bytes, size_t capacity)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     for (int i = 0; i < count; i++)
         assert_int_equal(corio_channel_create(element_bytes, capacity, &channels[i]), 0);
     passed = 0;

@@ -10,14 +10,6 @@ static corio_dispatcher *dispatcher;
 static int odd_one; /* asks something else; -1: nobody does */
 static int tasks;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static int ask(void *arg)
 {
     int number = *(int *)arg;
@@ -56,7 +48,7 @@ static int run_with(unsigned workers, const char *log, const char *check, int od
     told[0] = '\0';
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
     corio_dispatcher_options with = {
-        .size = sizeof with, .name = "it", .dispatch = answer, .input_bytes = sizeof(int)};
+        .size = sizeof with, .name = "it", .dispatch = answer_all, .input_bytes = sizeof(int)};
     assert_int_equal(corio_dispatcher_add(runtime, &with, &dispatcher), 0);
     odd_one = -1;
     tasks = 10;

@@ -11,19 +11,9 @@ static corio_mutex mutex;
 static corio_dispatcher *dispatcher;
 static unsigned passed, stored, taken, inside;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     changed = room = (corio_condition)CORIO_CONDITION_INIT;
     mutex = (corio_mutex)CORIO_MUTEX_INIT;
     passed = stored = taken = inside = 0;

@@ -15,14 +15,6 @@ static void count_report(void *self, const char *text)
     reports++;
 }
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static corio_runtime *reporting_runtime(unsigned workers, size_t max_stacks)
 {
     corio_options options = CORIO_OPTIONS_INIT;
@@ -31,8 +23,7 @@ static corio_runtime *reporting_runtime(unsigned workers, size_t max_stacks)
     options.max_stacks = max_stacks;
     options.report = count_report;
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
-    corio_dispatcher_options empty = {.size = sizeof empty, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &empty, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     reports = refused = 0;
     return runtime;
 }

@@ -85,14 +85,6 @@ static void task_may_answer_with_an_error_of_its_own(void **state)
 
 /* -- the earlier phase wins -- */
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static corio_dispatcher *dispatcher;
 
 static int fail_after_rounds(void *arg)
@@ -116,9 +108,7 @@ static void error_of_the_earliest_phase_wins(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
-        corio_dispatcher_options options = {
-            .size = sizeof options, .name = "empty", .dispatch = answer};
-        assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, race_to_fail, NULL), -2009);
         assert_string_equal(corio_runtime_error(runtime)->path, "(9)");
     }

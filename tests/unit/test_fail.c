@@ -6,21 +6,6 @@
 
 static corio_dispatcher *dispatcher;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
-static void add_dispatcher(corio_runtime *runtime)
-{
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
-}
-
 static char order[64];
 
 static void note(void *arg)
@@ -61,7 +46,7 @@ static void five_levels_fail_with_the_cause_and_all_cleanups(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         int levels = 5;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         order[0] = '\0';
         assert_int_equal(corio_run(runtime, level, &levels), -EILSEQ);
         assert_string_equal(order, "edcba");
@@ -84,7 +69,7 @@ static void error_as_text_tells_all_of_it(void **state)
     corio_runtime *runtime = runtime_with(2);
     int levels = 3;
     char text[4000], cut[20];
-    add_dispatcher(runtime);
+    dispatcher = add_dispatcher(runtime, answer_all);
     corio_run(runtime, level, &levels);
     size_t length = corio_error_text(corio_runtime_error(runtime), text, sizeof text);
     assert_int_equal(length, strlen(text));
@@ -186,7 +171,7 @@ static void children_of_a_failing_task_are_cancelled_and_waited_for(void **state
     FOR_EACH_WORKER_COUNT(runtime)
     {
         ended = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, fail_with_children, NULL), -EDOM);
         assert_int_equal(ended, 20);
         assert_string_equal(corio_runtime_error(runtime)->text, "");
@@ -279,7 +264,7 @@ static void children_of_cleanups_are_shielded(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         int code = -EINTR;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         children_of_cleanups = 0;
         assert_int_equal(corio_run(runtime, fail_those, &code), 0);
         assert_int_equal(children_of_cleanups, 20);
@@ -322,7 +307,7 @@ static void copied_argument_stays_for_children_of_cleanups(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         children_of_cleanups = 0;
         assert_int_equal(corio_run(runtime, copy_large, NULL), 0);
         assert_int_equal(children_of_cleanups, 10);
@@ -334,7 +319,7 @@ static void cleanups_may_ask_and_fail(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         for (int own = 0; own > -3; own -= 2) {
             io_in_cleanup = -1;
             assert_int_equal(corio_run(runtime, failing_cleanups, &own), own != 0 ? own : -1111);

@@ -8,19 +8,9 @@ static corio_flight *flight;
 static corio_dispatcher *dispatcher;
 static unsigned executions, shares, leaders;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime, size_t value_bytes)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     assert_int_equal(corio_flight_create(value_bytes, &flight), 0);
     executions = shares = leaders = 0;
 }

@@ -135,21 +135,6 @@ static void windowed_groups_nest(void **state)
 static corio_dispatcher *dispatcher;
 static unsigned cancelled;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
-static void add_dispatcher(corio_runtime *runtime)
-{
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
-}
-
 static int fail_after_io(void *arg)
 {
     CHECK(corio_io(dispatcher, NULL, NULL) == 0);
@@ -192,7 +177,7 @@ static void first_error_cancels_the_group_and_is_returned(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         cancelled = first = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, first_error_wins, NULL), 0);
     }
 }
@@ -246,7 +231,7 @@ static void nested_groups_pass_errors_up_and_cancellation_down(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         cancelled = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, outer_group, NULL), 0);
     }
 }
@@ -283,7 +268,7 @@ static void window_limits_how_many_run_at_once(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         running = most_running = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, limited_group, NULL), 0);
         assert_true(most_running <= 5 && most_running >= 1);
     }

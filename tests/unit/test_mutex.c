@@ -9,21 +9,6 @@ static corio_dispatcher *dispatcher;
 static unsigned inside, most_inside;
 static unsigned long counter;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
-static void add_dispatcher(corio_runtime *runtime)
-{
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
-}
-
 static int increment(void *arg)
 {
     int with_io = *(int *)arg;
@@ -54,7 +39,7 @@ static void only_one_task_is_inside(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         for (int with_io = 0; with_io < 2; with_io++) {
             counter = inside = most_inside = 0;
             assert_int_equal(corio_run(runtime, many_increments, &with_io), 0);
@@ -102,7 +87,7 @@ static void waiters_are_served_in_order(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         order_count = 0;
         assert_int_equal(corio_run(runtime, hold_and_let_queue, NULL), 0);
         for (int i = 0; i < 8; i++)

@@ -15,14 +15,6 @@ static int nothing(void *arg)
     return 0;
 }
 
-static int answer_all(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static int create_with(corio_options options)
 {
     corio_runtime *runtime = NULL;
@@ -284,9 +276,7 @@ static void hundred_thousand_guarded_stacks_work_and_are_given_back(void **state
     (void)state;
     for (unsigned workers = 1; workers <= 2; workers++) {
         corio_runtime *runtime = runtime_with(workers);
-        corio_dispatcher_options options = {
-            .size = sizeof options, .name = "empty", .dispatch = answer_all};
-        assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+        dispatcher = add_dispatcher(runtime, answer_all);
         int tasks = CR_TESTS_TSAN ? 2000 : 100000;
         int most = tasks - tasks / 10;
         assert_int_equal(corio_run(runtime, ask_often, &tasks), 0);

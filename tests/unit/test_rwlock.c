@@ -9,19 +9,9 @@ static corio_dispatcher *dispatcher;
 static unsigned readers, writers, most_readers;
 static unsigned long counter;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     lock = (corio_rwlock)CORIO_RWLOCK_INIT;
     readers = writers = most_readers = 0;
     counter = 0;

@@ -8,19 +8,9 @@ static corio_semaphore semaphore;
 static corio_dispatcher *dispatcher;
 static unsigned inside, most_inside, passed;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static void set_up(corio_runtime *runtime, uint64_t permits)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer_all);
     assert_int_equal(corio_semaphore_init(&semaphore, permits), 0);
     inside = most_inside = passed = 0;
 }

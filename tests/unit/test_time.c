@@ -10,14 +10,6 @@ static corio_dispatcher *dispatcher, *never;
 static corio_batch *kept;
 static unsigned ended;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static int keep(void *self, corio_batch *batch)
 {
     (void)self;
@@ -158,7 +150,7 @@ static void request_that_waits_its_turn_is_withdrawn_at_its_deadline(void **stat
     FOR_EACH_WORKER_COUNT(runtime)
     {
         ended = 0;
-        dispatcher = add(runtime, answer, 0);
+        dispatcher = add(runtime, answer_all, 0);
         never = add(runtime, keep, 1);
         assert_int_equal(corio_run(runtime, many_ask_with_limit, NULL), 0);
         assert_int_equal(ended, 50);

@@ -10,14 +10,6 @@
 static corio_dispatcher *dispatcher;
 static corio_mutex mutex;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
 static int ask(void *arg)
 {
     (void)arg;
@@ -48,7 +40,7 @@ static void program_is_traced(void **state)
     options.workers = 3;
     options.trace = path;
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
-    corio_dispatcher_options with = {.size = sizeof with, .name = "store", .dispatch = answer};
+    corio_dispatcher_options with = {.size = sizeof with, .name = "store", .dispatch = answer_all};
     assert_int_equal(corio_dispatcher_add(runtime, &with, &dispatcher), 0);
     assert_int_equal(corio_run(runtime, program, NULL), 0);
     assert_int_equal(corio_runtime_destroy(runtime), 0);

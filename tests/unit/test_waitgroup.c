@@ -8,21 +8,6 @@ static corio_waitgroup group;
 static corio_dispatcher *dispatcher;
 static unsigned finished, passed;
 
-static int answer(void *self, corio_batch *batch)
-{
-    (void)self;
-    for (size_t i = 0; i < corio_batch_len(batch); i++)
-        corio_batch_respond(batch, i);
-    return CORIO_DONE;
-}
-
-static void add_dispatcher(corio_runtime *runtime)
-{
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
-}
-
 static int do_one(void *arg)
 {
     if (*(int *)arg % 3 == 0)
@@ -59,7 +44,7 @@ static void all_waiters_go_on_at_zero(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         finished = passed = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, several_wait, NULL), 0);
         assert_int_equal(passed, 10);
     }
@@ -135,7 +120,7 @@ static void next_round_does_not_hold_back_the_last(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         passed = 0;
-        add_dispatcher(runtime);
+        dispatcher = add_dispatcher(runtime, answer_all);
         assert_int_equal(corio_run(runtime, overlapping_rounds, NULL), 0);
     }
 }

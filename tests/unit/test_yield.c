@@ -22,9 +22,7 @@ static int answer(void *self, corio_batch *batch)
 
 static void set_up(corio_runtime *runtime)
 {
-    corio_dispatcher_options options = {
-        .size = sizeof options, .name = "empty", .dispatch = answer};
-    assert_int_equal(corio_dispatcher_add(runtime, &options, &dispatcher), 0);
+    dispatcher = add_dispatcher(runtime, answer);
     done = answered_at = step_count = 0;
 }
 
