@@ -108,7 +108,7 @@ BUILDS = {
     "go": go,
 }
 NOTES = {
-    "corio": "turns: there is no yield, so two tasks hand a mutex over to each other",
+    "corio": "turns: two tasks hand a mutex over to each other",
     "fiber": "one thread; fib(20), 100,000 children, 100,000 leaves: all its fibers live at once",
     "go": "plain goroutines; requests go through a channel to a goroutine that answers them in batches: a stand-in for the "
           "Go library corio, which is absent (no module of that name could be had)",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_sync2.cpp - what tasks share: semaphores, read/write locks, conditions, channels, loops, yielding.
+ * bench_primitives.cpp - what tasks share: semaphores, read/write locks, conditions, channels, loops, yielding.
  *
  *   semaphore    acquire and release, nobody waits                              ns/acquire_release
  *   rwlock       lock to read and unlock, nobody waits                          ns/lock_unlock
