@@ -38,7 +38,7 @@ static void release_held(cr_sched *sched, cr_worker *leader)
         if (unfinished < scope->window) {
             /* Counted here, where it does not depend on timing: once tasks run again, children
              * finish at any moment. */
-            scope->window_used = (uint32_t)unfinished;
+            scope->window_base = (uint32_t)(scope->spawned - unfinished);
             release(leader, wait);
         }
         wait = next;

@@ -65,6 +65,15 @@ static inline cr_deque_array *cr_deque_array_owner(const cr_deque *deque)
     return (cr_deque_array *)cr_load_ptr(&deque->array); /* the owner alone writes it */
 }
 
+/* The slot to fill next, if there is room for sure; else NULL. */
+static inline cr_item *cr_deque_room_owner(const cr_deque *deque)
+{
+    uint64_t bottom = deque->bottom;
+    cr_deque_array *array = cr_deque_array_owner(deque);
+    return CR_LIKELY(bottom - deque->top_seen <= array->mask) ? &array->slots[bottom & array->mask]
+                                                              : NULL;
+}
+
 /* The slot to fill next; NULL if there is no memory for it. cr_deque_publish_owner makes it an
  * item. */
 static inline cr_item *cr_deque_reserve_owner(cr_deque *deque)
@@ -121,22 +130,27 @@ static inline const cr_item *cr_deque_peek_owner(const cr_deque *deque)
     return bottom == deque->top_seen ? NULL : &array->slots[(bottom - 1) & array->mask];
 }
 
-/* Takes the newest item: the slot is the caller's until its next push. NULL: empty. */
-static inline const cr_item *cr_deque_take_owner(cr_deque *deque)
+/* Takes the item that cr_deque_peek_owner has found: the slot is the caller's until its next push.
+ * False: it has been stolen. */
+static inline bool cr_deque_take_peeked_owner(cr_deque *deque)
 {
-    if (cr_deque_is_empty_owner(deque))
-        return NULL;
     uint64_t bottom = deque->bottom - 1;
-    cr_deque_array *array = cr_deque_array_owner(deque);
     cr_store_64(&deque->bottom, bottom);
     cr_fence_full(); /* [full deque.last] thieves see the lower bottom before top is read */
     uint64_t top = cr_load_64(&deque->top);
     if (CR_LIKELY((int64_t)(bottom - top) > 0)) /* not the last one: no thief can reach it */
-        return &array->slots[bottom & array->mask];
+        return true;
     bool got = bottom == top && cr_cas_64(&deque->top, top, top + 1);
     cr_store_64(&deque->bottom, bottom + 1); /* empty again, bottom == top */
     deque->top_seen = bottom + 1;            /* top has reached bottom one way or the other */
-    return got ? &array->slots[bottom & array->mask] : NULL;
+    return got;
+}
+
+/* Takes the newest item. NULL: empty. */
+static inline const cr_item *cr_deque_take_owner(cr_deque *deque)
+{
+    const cr_item *item = cr_deque_peek_owner(deque);
+    return item != NULL && cr_deque_take_peeked_owner(deque) ? item : NULL;
 }
 
 /* Items at most: thieves may have taken some. */

@@ -22,14 +22,15 @@
 
 /* -- Waiting -- */
 
-/* The newest item of the worker is a closure of this scope, and there is stack for it. */
-static bool may_inline(cr_worker *worker, const cr_scope *scope)
+/* The newest item of the worker, if it is a closure of this scope, and there is stack for it. */
+static inline const cr_item *peek_child(cr_worker *worker, const cr_scope *scope)
 {
     const cr_item *top = cr_deque_peek_owner(&worker->deque);
     if (cr_worker_simulated(worker) && cr_sim_draw(&worker->sched->sim, 2) == 0)
-        return false; /* as if it had been stolen */
-    return top != NULL && top->scope == scope && top->fn != NULL &&
-           (char *)__builtin_frame_address(0) > worker->inline_limit;
+        return NULL; /* as if it had been stolen */
+    /* The parked stack of a continuation is at another address than a scope. */
+    bool is_child = top != NULL && top->scope == scope;
+    return is_child && (char *)__builtin_frame_address(0) > worker->inline_limit ? top : NULL;
 }
 
 static const cr_park_reason waits = {.text = "waits for its children"};
@@ -80,17 +81,23 @@ static void sleep_on_scope(cr_worker *worker, cr_park *park)
  * can push, so the closure need not be copied. */
 static inline bool call_child(cr_worker *worker, const cr_scope *scope)
 {
-    const cr_item *child;
-    if (!may_inline(worker, scope) || (child = cr_deque_take_owner(&worker->deque)) == NULL)
+    const cr_item *child = peek_child(worker, scope);
+    if (child == NULL || !cr_deque_take_peeked_owner(&worker->deque))
         return false;
     cr_task_call(worker, child);
     return true;
 }
 
+/* For children that run elsewhere, and for what a mark on the scope asks for. */
 static __attribute__((noinline)) void wait_for_rest(cr_worker *worker, cr_scope *scope)
 {
-    cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
-    cr_suspend(worker, &park);
+    if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
+        cr_park park = {.reason = &waits, .object = scope, .after = sleep_on_scope};
+        cr_suspend(worker, &park);
+        worker = cr_worker_self();
+    }
+    if (cr_load_64(&scope->mark.word) != CR_MARK_NONE)
+        cr_mark_clear(&worker->sched->cancel, &scope->mark);
 }
 
 void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
@@ -102,13 +109,10 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
         if (cr_worker_traced(worker))
             cr_trace_run(worker->trace, task);
     }
-    if (cr_scope_unfinished(scope) != 0 || must_settle(worker, scope)) {
+    if (CR_UNLIKELY(cr_scope_unfinished(scope) != 0 ||
+                    cr_load_64(&scope->mark.word) != CR_MARK_NONE))
         wait_for_rest(worker, scope);
-        worker = cr_worker_self();
-    }
     cr_scope_reset(scope);
-    if (CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE))
-        cr_mark_clear(&worker->sched->cancel, &scope->mark);
 }
 
 cr_failure *cr_scope_take_failure(cr_scope *scope)
@@ -172,9 +176,9 @@ int corio_wait_until(uint64_t deadline_ns)
     return task != NULL ? scope_wait_until(task, &task->scope, deadline_ns) : -EPERM;
 }
 
-int corio_wait(void)
+CR_READS_HERE int corio_wait(void)
 {
-    cr_worker *worker = cr_worker_self();
+    cr_worker *worker = cr_worker_here;
     corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
     return CR_LIKELY(task != NULL) ? cr_scope_wait(worker, task, &task->scope) : -EPERM;
 }

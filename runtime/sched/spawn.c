@@ -89,7 +89,7 @@ static int own_deadline(corio_task *task, int rc)
 /* A scope may be cancelled, and so have an error, without children. */
 static bool was_cancelled(const cr_scope *scope)
 {
-    return CR_UNLIKELY(cr_load_64(&scope->mark.word) != CR_MARK_NONE);
+    return cr_load_64(&scope->mark.word) != CR_MARK_NONE;
 }
 
 /* After the task's function, if it has children or anything else to put in order. */
@@ -107,58 +107,87 @@ static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
     return own_deadline(task, rc);
 }
 
-/* -- Closures to tasks -- */
-
-static int start_with(void *arg);
-
-/* What a closure carries, and is to be released when it never starts or its task is complete; NULL:
- * nothing. */
-static inline void *carried(const cr_item *closure)
+/* What is left to do when a task's function has returned, unless that is nothing; what it ends with. */
+static __attribute__((noinline)) int task_end(corio_task *task, int rc)
 {
-    return CR_UNLIKELY(closure->fn == start_with) ? closure->arg : NULL;
+    if (task->scope.spawned != 0 || task->more != NULL || was_cancelled(&task->scope))
+        rc = task_finish(task, rc);
+    cr_sched *sched = cr_worker_self()->sched;
+    if (rc != 0)
+        cr_scope_fail(&sched->cancel, task->in, task, rc);
+    if (task->more != NULL)
+        cr_more_free(&sched->cancel, &sched->timers, task);
+    return rc;
 }
 
-void cr_task_call(cr_worker *worker, const cr_item *closure)
+/* -- Closures to tasks -- */
+
+/* How many bytes of its argument a closure has copied. */
+static inline unsigned copied(const cr_item *closure)
+{
+    return closure->index_bytes & 0xff;
+}
+
+/* What a closure carries, see CR_ITEM_CARRIES; NULL: nothing. */
+static inline void *carried(const cr_item *closure)
+{
+    return CR_UNLIKELY(copied(closure) == CR_ITEM_CARRIES) ? closure->arg : NULL;
+}
+
+/* Calls the closure's function as `task`. The closure may lie in a slot of the deque, which is filled
+ * again from then on. */
+static inline __attribute__((always_inline)) int run(cr_worker *worker, corio_task *task,
+                                                     const cr_item *closure, bool copy)
+{
+    alignas(16) uint64_t words[4];
+    void *arg = closure->arg;
+    if (copy) {
+        for (unsigned word = 0; word < 4; word++)
+            words[word] = cr_load_64(&closure->copy[word]); /* narrow loads: see fill_copy */
+        arg = words;
+    }
+    worker->task = task;
+#if CR_TSAN
+    int rc = cr_land(task, closure->fn, arg);
+#else
+    int rc = cr_land_here(closure->fn, arg);
+#endif
+    bool nothing_left = task->scope.spawned == 0 && task->more == NULL &&
+                        cr_load_64(&task->scope.mark.word) == CR_MARK_NONE;
+    return CR_LIKELY(nothing_left && rc == 0) ? 0 : task_end(task, rc);
+}
+
+/* The same as cr_task_call, whatever there is to look at. */
+static __attribute__((noinline)) void call_with_care(cr_worker *worker, const cr_item *closure)
 {
     cr_scope *scope = closure->scope;
     uint64_t index = closure->index_bytes >> 8;
     void *block = carried(closure);
-    if (CR_UNLIKELY(cr_child_cancelled(&worker->sched->cancel, scope, index) != CR_NOT_CANCELLED)) {
+    if (cr_child_cancelled(&worker->sched->cancel, scope, index) != CR_NOT_CANCELLED) {
         cr_free(block);
         return;
     }
     corio_task task;
     cr_task_init(&task, scope, index, closure->name);
-    alignas(16) uint64_t copy[4];
-    void *arg = closure->arg;
-    if (closure->index_bytes & 0xff) {
-        for (unsigned word = 0; word < 4; word++)
-            copy[word] = cr_load_64(&closure->copy[word]); /* narrow loads: see fill_copy */
-        arg = copy;
-    }
-    worker->task = &task;
     bool traced = cr_worker_traced(worker);
-    if (CR_UNLIKELY(traced))
+    if (traced)
         cr_trace_run(worker->trace, &task);
-
-        /* The closure may lie in a slot of the deque, which is filled again from here on. */
-#if CR_TSAN
-    int rc = cr_land(&task, closure->fn, arg);
-#else
-    int rc = cr_land_here(closure->fn, arg);
-#endif
-    if (task.scope.spawned != 0 || task.more != NULL || was_cancelled(&task.scope))
-        rc = task_finish(&task, rc);
-    if (CR_UNLIKELY(rc != 0))
-        cr_scope_fail(&cr_worker_self()->sched->cancel, scope, &task, rc);
-    if (CR_UNLIKELY(task.more != NULL)) {
-        cr_sched *sched = cr_worker_self()->sched;
-        cr_more_free(&sched->cancel, &sched->timers, &task);
-    }
-    if (CR_UNLIKELY(traced))
+    int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0);
+    if (traced)
         cr_trace_finish(cr_worker_self()->trace, &task, rc);
-    if (CR_UNLIKELY(block != NULL))
-        cr_free(block);
+    cr_free(block);
+}
+
+void cr_task_call(cr_worker *worker, const cr_item *closure)
+{
+    if (CR_UNLIKELY(worker->special) || CR_UNLIKELY(copied(closure) == CR_ITEM_CARRIES) ||
+        cr_cancel_any(&worker->sched->cancel)) {
+        call_with_care(worker, closure);
+        return;
+    }
+    corio_task task;
+    cr_task_init(&task, closure->scope, closure->index_bytes >> 8, closure->name);
+    (void)run(worker, &task, closure, copied(closure) > 0);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
@@ -176,7 +205,7 @@ void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
 static const cr_park_reason held = {.text = "is held in corio_go at a full window",
                                     .give_up = cr_wait_give_up};
 
-/* Parks the spawner until a boundary finds room in the scope's window, and sets window_used. */
+/* Parks the spawner until a boundary finds room in the scope's window, and makes it. */
 static int hold(cr_worker *worker, cr_scope *scope)
 {
     corio_waiters *queue = &worker->sched->held;
@@ -185,12 +214,12 @@ static int hold(cr_worker *worker, cr_scope *scope)
 }
 
 /* What few spawns need: a place in a cancelled or full scope. */
-static __attribute__((noinline)) int may_spawn(cr_worker *worker, const corio_task *task,
-                                               cr_scope *scope)
+static int may_spawn(cr_worker *worker, const corio_task *task, cr_scope *scope)
 {
     if (cr_child_cancelled(&worker->sched->cancel, scope, task->spawns) == CR_CANCELLED_EARLIER)
         return -ECANCELED;
-    return scope->window != 0 && scope->window_used >= scope->window ? hold(worker, scope) : 0;
+    return scope->window != 0 && cr_scope_window_used(scope) >= scope->window ? hold(worker, scope)
+                                                                              : 0;
 }
 
 /* Word by word, and read that way too: a wide load of what narrow stores have just written waits
@@ -210,42 +239,66 @@ static inline void fill_copy(cr_item *slot, const char *arg, size_t bytes)
     }
 }
 
-/* bytes 0: arg is passed on as it is. */
-static inline __attribute__((always_inline)) int spawn(cr_worker *worker, corio_task *task,
-                                                       cr_scope *scope, const char *name,
-                                                       corio_task_fn *fn, const void *arg,
-                                                       size_t bytes)
+/* Fills the slot and publishes it. bytes 0: arg is passed on as it is. */
+static inline __attribute__((always_inline)) void publish(cr_worker *worker, cr_item *slot,
+                                                          corio_task *task, cr_scope *scope,
+                                                          const char *name, corio_task_fn *fn,
+                                                          const void *arg, size_t bytes)
 {
-    if (CR_UNLIKELY(scope->window != 0) || cr_cancel_any(&worker->sched->cancel)) {
+    cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
+    cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
+    cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
+    cr_item_store(slot, 3, task->spawns++ << 8 | bytes);
+    if (bytes == 0 || bytes == CR_ITEM_CARRIES)
+        cr_item_store(slot, 4, (uint64_t)(uintptr_t)arg);
+    else
+        fill_copy(slot, arg, bytes);
+    scope->spawned++;
+    cr_deque_publish_owner(&worker->deque);
+}
+
+/* The usual spawn: false if there is more to look at than that, and nothing has been done. Calls
+ * nothing before it is through, so that nothing has to be saved. */
+static inline __attribute__((always_inline)) bool spawn_plainly(cr_worker *worker, const char *name,
+                                                                corio_task_fn *fn, const void *arg,
+                                                                size_t bytes)
+{
+    corio_task *task;
+    if (CR_UNLIKELY(worker == NULL) || CR_UNLIKELY((task = worker->task) == NULL) ||
+        CR_UNLIKELY(fn == NULL) || CR_UNLIKELY(name == NULL) || CR_UNLIKELY(worker->special) ||
+        CR_UNLIKELY(task->scope.window != 0) || cr_cancel_any(&worker->sched->cancel))
+        return false;
+    cr_item *slot = cr_deque_room_owner(&worker->deque);
+    if (CR_UNLIKELY(slot == NULL))
+        return false;
+    publish(worker, slot, task, &task->scope, name, fn, arg, bytes);
+    cr_pushed_plainly(worker);
+    return true;
+}
+
+static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const char *name,
+                 corio_task_fn *fn, const void *arg, size_t bytes)
+{
+    if (scope->window != 0 || cr_cancel_any(&worker->sched->cancel)) {
         int rc = may_spawn(worker, task, scope);
         if (rc != 0)
             return rc;
         worker = cr_worker_self();
     }
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
-    if (CR_UNLIKELY(slot == NULL))
+    if (slot == NULL)
         return -ENOMEM;
     if (cr_worker_traced(worker))
         cr_trace_spawn(worker->trace, task, name, task->spawns);
-    cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
-    cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
-    cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
-    cr_item_store(slot, 3, task->spawns++ << 8 | bytes);
-    if (bytes == 0)
-        cr_item_store(slot, 4, (uint64_t)(uintptr_t)arg);
-    else
-        fill_copy(slot, arg, bytes);
-    scope->spawned++;
-    scope->window_used++;
-    cr_deque_publish_owner(&worker->deque);
+    publish(worker, slot, task, scope, name, fn, arg, bytes);
     cr_pushed(worker);
     (void)cr_preemption_point(worker);
     return 0;
 }
 
 /* The general form. group: NULL: the task's own scope. */
-static int go(corio_group *group, const char *name, corio_task_fn *fn, const void *arg,
-              size_t bytes)
+static __attribute__((noinline)) int go(corio_group *group, const char *name, corio_task_fn *fn,
+                                        const void *arg, size_t bytes)
 {
     cr_worker *worker = cr_worker_self();
     corio_task *task = worker != NULL ? worker->task : NULL;
@@ -264,26 +317,26 @@ static bool may_copy(const void *arg, size_t bytes)
     return arg != NULL && bytes > 0 && bytes <= CORIO_COPY_MAX;
 }
 
-int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
+CR_READS_HERE int corio_go_named(const char *name, corio_task_fn *fn, void *arg)
 {
-    cr_worker *worker = cr_worker_self();
-    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
-    if (CR_UNLIKELY(task == NULL))
-        return -EPERM;
-    if (CR_UNLIKELY(fn == NULL || name == NULL))
-        return -EINVAL;
-    return spawn(worker, task, &task->scope, name, fn, arg, 0);
+    return CR_LIKELY(spawn_plainly(cr_worker_here, name, fn, arg, 0)) ? 0
+                                                                      : go(NULL, name, fn, arg, 0);
 }
 
-int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg, size_t bytes)
+static __attribute__((noinline)) int go_copy(const char *name, corio_task_fn *fn, const void *arg,
+                                             size_t bytes)
 {
-    cr_worker *worker = cr_worker_self();
-    corio_task *task = CR_LIKELY(worker != NULL) ? worker->task : NULL;
-    if (CR_UNLIKELY(task == NULL))
+    if (corio_self() == NULL)
         return -EPERM;
-    if (CR_UNLIKELY(fn == NULL || name == NULL || !may_copy(arg, bytes)))
-        return -EINVAL;
-    return spawn(worker, task, &task->scope, name, fn, arg, bytes);
+    return may_copy(arg, bytes) ? go(NULL, name, fn, arg, bytes) : -EINVAL;
+}
+
+CR_READS_HERE int corio_go_copy_named(const char *name, corio_task_fn *fn, const void *arg,
+                                      size_t bytes)
+{
+    return CR_LIKELY(may_copy(arg, bytes) && spawn_plainly(cr_worker_here, name, fn, arg, bytes))
+               ? 0
+               : go_copy(name, fn, arg, bytes);
 }
 
 int corio_group_go_named(corio_group *group, const char *name, corio_task_fn *fn, void *arg)
@@ -351,7 +404,8 @@ int corio_go_with(const corio_go_options *options, corio_task_fn *fn, const void
                     .value = taken.value};
     if (taken.copy_bytes > 0)
         given->arg = memcpy(given->copy, arg, taken.copy_bytes);
-    int rc = go(taken.group, taken.name != NULL ? taken.name : "task", start_with, given, 0);
+    int rc = go(taken.group, taken.name != NULL ? taken.name : "task", start_with, given,
+                CR_ITEM_CARRIES);
     if (rc != 0)
         cr_free(given);
     return rc;

@@ -16,25 +16,25 @@
 
 /* -- The worker of this thread -- */
 
-/* initial-exec: one load instead of a call; eight bytes of the space that the loader keeps for
- * libraries loaded late. */
-static _Thread_local cr_worker *self __attribute__((tls_model("initial-exec")));
+_Thread_local cr_worker *cr_worker_here CR_INITIAL_EXEC;
 
 __attribute__((noinline)) cr_worker *cr_worker_self(void)
 {
-    __asm__ __volatile__("" ::: "memory"); /* not folded into a caller, not kept across a switch */
-    return self;
+    cr_worker *worker = cr_worker_here;
+    __asm__ __volatile__("" : "+r"(worker)); /* no caller may keep what it was */
+    return worker;
 }
 
 __attribute__((noinline)) void cr_worker_set_self(cr_worker *worker)
 {
     __asm__ __volatile__("" ::: "memory");
-    self = worker;
+    cr_worker_here = worker;
 }
 
 /* In a signal handler. */
 static const char *overflowing_task(void)
 {
+    const cr_worker *self = cr_worker_here;
     return self != NULL && self->task != NULL ? self->task->name : NULL;
 }
 

@@ -55,8 +55,9 @@ typedef struct cr_scope {
     struct cr_failure *failure;
     uint32_t errors; /* failures of children; as `failure` */
     uint32_t window; /* 0: none */
-    /* Unfinished at the boundary that ended the last hold, plus spawned since. The owner's. */
-    uint32_t window_used;
+    /* `spawned` less the children that take room in the window: those unfinished at the boundary
+     * that ended the last hold, and those spawned since. The owner's; wraps around. */
+    uint32_t window_base;
     uint32_t keep_going;    /* an error does not cancel the others */
     struct cr_park *waiter; /* set before the waiter adds to arrived; read by who makes it zero */
     cr_mark mark;           /* on children of this scope */
@@ -89,12 +90,16 @@ typedef struct cr_item {
         struct cr_park *park; /* of a continuation */
     };
     const char *name;
-    uint64_t index_bytes; /* spawn index << 8 | bytes copied */
+    uint64_t index_bytes; /* spawn index << 8 | bytes copied, or CR_ITEM_CARRIES */
     union {
         void *arg;
         uint64_t copy[4];
     };
 } cr_item;
+enum {
+    /* The argument is a block that is to be released when the task is complete, or never starts. */
+    CR_ITEM_CARRIES = 0xff
+};
 _Static_assert(sizeof(cr_item) == 64 && CORIO_COPY_MAX == 32, "an item is one cache line");
 
 /* Why a stack is parked: for the deadlock report, and for getting out of it. */
@@ -179,6 +184,12 @@ static inline bool cr_scope_sleep(cr_scope *scope, cr_park *waiter)
     return cr_add_64(&scope->arrived, left) + left != 0;
 }
 
+/* How many children count for the window. Owner only (or at quiescence). */
+static inline uint32_t cr_scope_window_used(const cr_scope *scope)
+{
+    return (uint32_t)scope->spawned - scope->window_base;
+}
+
 /* Whether all children are complete, also while the owner sleeps. At quiescence. */
 static inline bool cr_scope_is_complete(const cr_scope *scope)
 {
@@ -191,7 +202,7 @@ static inline void cr_scope_reset(cr_scope *scope)
     scope->waiter = NULL;
     scope->spawned = 0;
     scope->joined = 0;
-    scope->window_used = 0;
+    scope->window_base = 0;
     cr_store_64(&scope->arrived, 0); /* the owner's alone now */
 }
 
