@@ -70,6 +70,10 @@ struct cr_worker {
     cr_stack *stack;             /* running on it now; NULL at home */
     char *inline_limit;          /* a frame below this does not inline further children */
     cr_item item;                /* handed to the base loop that is jumped to */
+    /* Closures of this scope that ended in a base loop, while the next one of the same scope runs: the
+     * scope, whose line others write, is told of them together. NULL: none. */
+    cr_scope *arriving;
+    uint64_t arriving_count;
     cr_park home;
     cr_stack_cache stacks;
     cr_park *overflow;      /* continuations for which the deque had no memory */
@@ -82,6 +86,8 @@ struct cr_worker {
     uint64_t random;
     unsigned number;
     unsigned last_victim;
+    uint64_t stole_ns; /* when it last got something from another's deque, and how many items */
+    uint64_t stole_count;
     cr_worker_stats stats;
 
     alignas(64) cr_event event; /* it sleeps here */
@@ -209,9 +215,11 @@ void cr_give_up(cr_worker *leader, cr_park *park, int result);
 void cr_task_call(cr_worker *worker, const cr_item *closure);
 /* A closure that is not to run: its task fails with `code`. */
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code);
-/* A closure ended on a stack that is not its scope owner's. Wakes the waiter if it was the last
- * one. */
-void cr_task_arrive(cr_worker *worker, cr_scope *scope);
+/* So many closures ended on stacks that are not their scope owner's. Wakes the waiter if these were
+ * the last ones. */
+void cr_task_arrive(cr_worker *worker, cr_scope *scope, uint64_t count);
+/* The same for those in worker->arriving, which are some. */
+void cr_arrive_all(cr_worker *worker);
 
 /* -- Waiting for children (scope.c) -- */
 

@@ -63,11 +63,18 @@ static void wake_waiter(cr_worker *worker, const cr_scope *scope, cr_park *waite
         cr_make_runnable(worker, waiter);
 }
 
-void cr_task_arrive(cr_worker *worker, cr_scope *scope)
+void cr_task_arrive(cr_worker *worker, cr_scope *scope, uint64_t count)
 {
-    cr_park *waiter = cr_scope_arrive(scope);
+    cr_park *waiter = cr_scope_arrive(scope, count);
     if (waiter != NULL)
         wake_waiter(worker, scope, waiter);
+}
+
+void cr_arrive_all(cr_worker *worker)
+{
+    cr_scope *scope = worker->arriving;
+    worker->arriving = NULL;
+    cr_task_arrive(worker, scope, worker->arriving_count);
 }
 
 static void sleep_on_scope(cr_worker *worker, cr_park *park)

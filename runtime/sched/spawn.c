@@ -197,7 +197,7 @@ void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
     cr_free(carried(closure));
     if (code != -ECANCELED)
         cr_scope_fail(&worker->sched->cancel, closure->scope, &task, code);
-    cr_task_arrive(worker, closure->scope);
+    cr_task_arrive(worker, closure->scope, 1);
 }
 
 /* -- Spawning -- */
@@ -227,15 +227,15 @@ static int may_spawn(cr_worker *worker, const corio_task *task, cr_scope *scope)
 static inline void fill_copy(cr_item *slot, const char *arg, size_t bytes)
 {
     uint64_t value;
-    unsigned word = 4;
+    unsigned word = 0;
     for (; bytes >= sizeof value; bytes -= sizeof value, arg += sizeof value) {
         memcpy(&value, arg, sizeof value);
-        cr_item_store(slot, word++, value);
+        cr_store_64(&slot->copy[word++], value);
     }
     if (bytes > 0) {
         value = 0;
         memcpy(&value, arg, bytes);
-        cr_item_store(slot, word, value);
+        cr_store_64(&slot->copy[word], value);
     }
 }
 
@@ -245,12 +245,12 @@ static inline __attribute__((always_inline)) void publish(cr_worker *worker, cr_
                                                           const char *name, corio_task_fn *fn,
                                                           const void *arg, size_t bytes)
 {
-    cr_item_store(slot, 0, (uint64_t)(uintptr_t)fn);
-    cr_item_store(slot, 1, (uint64_t)(uintptr_t)scope);
-    cr_item_store(slot, 2, (uint64_t)(uintptr_t)name);
-    cr_item_store(slot, 3, task->spawns++ << 8 | bytes);
+    slot->fn = fn;
+    slot->scope = scope;
+    slot->name = name;
+    slot->index_bytes = task->spawns++ << 8 | bytes;
     if (bytes == 0 || bytes == CR_ITEM_CARRIES)
-        cr_item_store(slot, 4, (uint64_t)(uintptr_t)arg);
+        slot->arg = (void *)(uintptr_t)arg;
     else
         fill_copy(slot, arg, bytes);
     scope->spawned++;

@@ -34,16 +34,6 @@ cr_park *cr_next_resume(cr_worker *worker)
     return take_resume(worker);
 }
 
-/* The oldest item. */
-static bool steal_item(cr_deque *deque, cr_item *ret_item)
-{
-    cr_steal result;
-    do {
-        result = cr_deque_steal_any(deque, ret_item);
-    } while (result == CR_STEAL_LOST);
-    return result == CR_STEAL_GOT;
-}
-
 bool cr_next_own(cr_worker *worker, cr_item *ret_item)
 {
     if (cr_worker_simulated(worker) && worker->overflow == NULL)
@@ -60,7 +50,7 @@ bool cr_next_own(cr_worker *worker, cr_item *ret_item)
     }
     ret_item->fn = NULL;
     ret_item->park = take_resume(worker);
-    return ret_item->park != NULL || steal_item(&worker->behind, ret_item);
+    return ret_item->park != NULL || cr_deque_take_oldest_owner(&worker->behind, ret_item);
 }
 
 bool cr_has_own(const cr_worker *worker)
@@ -80,10 +70,39 @@ static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
     return true;
 }
 
+/* A steal takes cache lines from its victim that it needs for each push, and one more for each item:
+ * one who spawns tiny tasks would be slowed down many times by a thief that comes back as soon as it
+ * has run them. So a thief whose last share was used up that fast lets things come together first;
+ * for longer if it was a share as large as they get, which says that the tasks are not worth it. */
+enum { used_up_fast_ns = 5000, pause_ns = 5000, long_pause_ns = 40000 };
+
+static void pause_if_hasty(const cr_worker *thief)
+{
+    uint64_t since = cr_now_ns() - thief->stole_ns;
+    if (since >= used_up_fast_ns)
+        return;
+    uint64_t pause = thief->stole_count == CR_STEAL_MOST ? long_pause_ns : pause_ns;
+    while (cr_now_ns() - thief->stole_ns < pause)
+        cr_cpu_relax();
+}
+
+static bool steal_closures(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    if (!cr_deque_maybe_any(&victim->deque))
+        return false;
+    pause_if_hasty(thief);
+    uint64_t count = cr_deque_steal_any(&victim->deque, ret_item, &thief->deque);
+    if (count == 0)
+        return false;
+    thief->stole_count = count;
+    thief->stole_ns = cr_now_ns();
+    return true;
+}
+
 static bool steal_from(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 {
-    return steal_item(&victim->deque, ret_item) || steal_range(thief, victim, ret_item) ||
-           (cr_deque_maybe_any(&victim->behind) && steal_item(&victim->behind, ret_item));
+    return steal_closures(thief, victim, ret_item) || steal_range(thief, victim, ret_item) ||
+           cr_deque_steal_any(&victim->behind, ret_item, NULL) > 0;
 }
 
 /* xorshift64: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003). */

@@ -173,6 +173,8 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
     if (cr_worker_traced(worker))
         cr_trace_park(worker->trace, park);
+    if (CR_UNLIKELY(worker->arriving != NULL))
+        cr_arrive_all(worker);
     cr_park *next = cr_next_resume(worker);
     if (CR_LIKELY(next != NULL))
         leave(worker, park, park_place(next));
@@ -210,8 +212,14 @@ static place run_closures(cr_worker *worker)
         cr_task_call(worker, &item);
         worker = cr_worker_self();
         worker->task = NULL;
-        cr_task_arrive(worker, scope);
-        if (!cr_next_own(worker, &item))
+        worker->arriving_count = worker->arriving == scope ? worker->arriving_count + 1 : 1;
+        worker->arriving = scope;
+        bool more = cr_next_own(worker, &item);
+        /* Another child of the same scope: that is not complete before it is. */
+        if (more && item.fn != NULL && item.scope == scope)
+            continue;
+        cr_arrive_all(worker);
+        if (!more && !cr_next_own(worker, &item))
             return home_place(worker);
         if (item.fn == NULL)
             return park_place(item.park);

@@ -17,7 +17,7 @@
  * Counting a scope's children
  *   spawned, joined   the owner's alone: children spawned, and children that finished on the
  *                     owner's own stack (inlined)
- *   arrived           shared: 0, less one for every child that finished elsewhere. A waiter that
+ *   arrived           shared: 0, less the children that finished elsewhere. A waiter that
  *                     is to sleep adds the number it still waits for (spawned - joined); from then
  *                     on the value is what is left. It is zero after a finisher's subtraction
  *                     exactly once, and that finisher wakes the waiter. Before the waiter added,
@@ -81,8 +81,7 @@ struct corio_task {
 #endif
 };
 
-/* A closure or, with fn == NULL, a continuation: what deques hold. Eight words, so that a thief
- * copies it word by word. */
+/* A closure or, with fn == NULL, a continuation: what deques hold. */
 typedef struct cr_item {
     corio_task_fn *fn;
     union {
@@ -166,12 +165,12 @@ static inline uint64_t cr_scope_unfinished(const cr_scope *scope)
     return scope->spawned - scope->joined + cr_load_acquire_64(&scope->arrived);
 }
 
-/* A child finished on another stack than the owner's. Returns the waiter if it was the last one;
- * the scope must not be touched any more otherwise. */
-static inline cr_park *cr_scope_arrive(cr_scope *scope)
+/* Children finished on another stack than the owner's. Returns the waiter if these were the last
+ * ones; the scope must not be touched any more otherwise. */
+static inline cr_park *cr_scope_arrive(cr_scope *scope, uint64_t count)
 {
     /* [release scope.arrive] [acquire scope.arrive] */
-    return cr_add_64(&scope->arrived, (uint64_t)-1) == 1 ? scope->waiter : NULL;
+    return cr_add_64(&scope->arrived, -count) == count ? scope->waiter : NULL;
 }
 
 /* The owner, off its stack, goes to sleep. Returns false if all children had finished: it must

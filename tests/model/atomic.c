@@ -20,32 +20,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { most_pending = 64 };
-
-/* A late load. */
-typedef struct pending {
-    location *at;
-    stamp least;
-    bool bound;
-    uint64_t value;
-} pending;
-
 static struct {
     view *full; /* of all full fences */
-    pending late[MODEL_THREADS][most_pending];
-    unsigned late_count[MODEL_THREADS];
-    const char *late_from, *late_to;
 } weak;
-
-/* -- Late loads -- */
-
-static const uint64_t late_mark = UINT64_C(0x7a7e) << 48;
-
-void model_late(const void *at, size_t bytes)
-{
-    weak.late_from = at;
-    weak.late_to = (const char *)at + bytes;
-}
 
 static stamp pick_write(location *from, stamp least)
 {
@@ -55,61 +32,10 @@ static stamp pick_write(location *from, stamp least)
     return (stamp)(newest - strategy_age(newest - least + 1u));
 }
 
-static void bind(pending *load)
-{
-    if (load->bound)
-        return;
-    load->bound = true;
-    memory_renew(load->at);
-    load->value = load->at->writes[pick_write(load->at, load->least) - load->at->first].value;
-}
-
-static void bind_all(const model_thread *thread)
-{
-    unsigned self = memory_thread_number(thread);
-    for (unsigned i = 0; i < weak.late_count[self]; i++)
-        bind(&weak.late[self][i]);
-}
-
-static bool any_unbound(void)
-{
-    unsigned self = model_self(), count = weak.late_count[self];
-    return count > 0 && !weak.late[self][count - 1].bound;
-}
-
-static bool is_late(const void *at)
-{
-    return (const char *)at >= weak.late_from && (const char *)at < weak.late_to;
-}
-
-void model_bind(void *copies, size_t bytes)
-{
-    unsigned self = model_self();
-    if (any_unbound())
-        explorer_point();
-    bind_all(&explorer.threads[self]);
-    uint64_t *words = copies;
-    for (size_t i = 0; i < bytes / sizeof *words; i++) {
-        uint64_t index = words[i] - late_mark;
-        if (index < weak.late_count[self])
-            words[i] = weak.late[self][index].value;
-    }
-}
-
-static uint64_t load_late(location *from, stamp least)
-{
-    unsigned self = memory_thread_number(explorer.current);
-    unsigned index = weak.late_count[self]++;
-    weak.late[self][index] = (pending){.at = from, .least = least};
-    trace_detail("late %u", index);
-    return late_mark + index;
-}
-
 /* -- Fences -- */
 
 void memory_fence(model_thread *thread, unsigned order)
 {
-    bind_all(thread);
     if (order & MODEL_ACQUIRE)
         view_join(thread->current, thread->acquired);
     if (order & MODEL_FULL) {
@@ -131,9 +57,8 @@ void model_fence(unsigned order)
 {
     if (explorer.current == NULL)
         return;
-    /* Only a full fence meets those of others; the rest changes nothing that others see. But a load
-     * that is late is made here. */
-    if (order & MODEL_FULL || any_unbound())
+    /* Only a full fence meets those of others; the rest changes nothing that others see. */
+    if (order & MODEL_FULL)
         explorer_point();
     trace_step(fence_name(order), NULL, __builtin_return_address(0));
     memory_fence(explorer.current, order);
@@ -185,10 +110,7 @@ uint64_t model_load(const void *at, unsigned bytes)
     trace_step("load", at, __builtin_return_address(0));
     location *from = memory_locate(at, bytes, false);
     memory_renew(from);
-    stamp least = view_at(explorer.current->current, from->index);
-    if (is_late(at) && weak.late_count[model_self()] < most_pending && strategy_choose(2) == 1)
-        return load_late(from, least);
-    stamp number = pick_write(from, least);
+    stamp number = pick_write(from, view_at(explorer.current->current, from->index));
     see(from, number);
     uint64_t value = from->writes[number - from->first].value;
     trace_detail("= %#" PRIx64, value);
@@ -286,6 +208,4 @@ void atomic_begin_run(void)
     if (weak.full == NULL)
         weak.full = view_create();
     weak.full->count = 0;
-    weak.late_from = weak.late_to = NULL;
-    memset(weak.late_count, 0, sizeof weak.late_count);
 }

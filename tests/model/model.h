@@ -79,9 +79,5 @@ void model_free(void *memory);
 void model_check_all_freed(void);
 /* For traces. Setup only. */
 void model_name(const void *at, size_t bytes, const char *name);
-/* Relaxed loads from here may be late: they get their value at the next fence that orders loads, or
- * when model_bind says that the copies are used. Processors do this; a view does not. Setup only. */
-void model_late(const void *at, size_t bytes);
-void model_bind(void *copies, size_t bytes);
 
 #endif

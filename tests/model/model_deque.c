@@ -3,31 +3,36 @@
  * model_deque.c - the work-stealing deque: one owner, one or two thieves. Each item is taken once,
  * whole, and with what its pusher wrote before.
  *
- * The array begins with two slots, so that a few items are enough to go round it and to grow it.
+ * The array begins with two slots, so that a few items are enough to go round it and to grow it; and
+ * of a deque of two or more a thief takes half.
  */
+#define CR_STEAL_SHARE 2
 #include "runtime/sched/deque.c"
 #include "tests/model/model.h"
 
 enum { small_slots = 2, words = 8 };
 
 static cr_deque deque;
+static cr_deque rests[MODEL_THREADS]; /* the thieves' own */
+
+static void create(cr_deque *made)
+{
+    *made = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1};
+    made->array = array_create(small_slots);
+}
 
 static void begin(void)
 {
-    deque = (cr_deque){.top = 1, .bottom = 1, .top_seen = 1};
-    cr_deque_array *array = array_create(small_slots);
-    deque.array = array;
+    create(&deque);
+    cr_deque_array *array = deque.array;
     model_name(&deque.top, 8, "top");
+    model_name(&deque.taken, 8, "taken");
+    model_name(&deque.lock, 4, "lock");
     model_name(&deque.bottom, 8, "bottom");
     model_name(&deque.array, 8, "array");
     model_name(array->slots, small_slots * sizeof(cr_item), "slots");
-}
-
-static void begin_late(void)
-{
-    begin();
-    cr_deque_array *array = deque.array;
-    model_late(array->slots, small_slots * sizeof(cr_item));
+    for (unsigned i = 1; i < MODEL_THREADS; i++)
+        create(&rests[i]);
 }
 
 /* All words of item n are n + 1. */
@@ -59,15 +64,27 @@ static bool take(void)
     return item != NULL;
 }
 
-static bool steal(void)
+static bool take_oldest(void)
 {
     cr_item item;
-    cr_steal result = cr_deque_steal_any(&deque, &item);
-    if (result != CR_STEAL_GOT)
-        return false;
-    model_bind(&item, sizeof item);
+    bool got = cr_deque_take_oldest_owner(&deque, &item);
+    if (got)
+        take_whole(&item);
+    return got;
+}
+
+static void steal(void)
+{
+    cr_deque *rest = &rests[model_self()];
+    cr_item item;
+    uint64_t count = cr_deque_steal_any(&deque, &item, rest);
+    if (count == 0)
+        return;
     take_whole(&item);
-    return true;
+    const cr_item *next;
+    while (--count > 0 && (next = cr_deque_take_owner(rest)) != NULL)
+        take_whole(next);
+    MODEL_CHECK(count == 0);
 }
 
 static void steal_once(void)
@@ -93,6 +110,33 @@ static void push_two_and_take_two(void)
     push(1);
     take();
     take();
+}
+
+static void push_three_and_take_three(void)
+{
+    for (unsigned number = 0; number < 3; number++)
+        push(number);
+    for (unsigned number = 0; number < 3; number++)
+        take();
+}
+
+/* What a thief has seen is taken and pushed again meanwhile, another item in the same place. */
+static void push_take_and_push(void)
+{
+    push(0);
+    push(1);
+    take();
+    push(2);
+    take();
+    take();
+}
+
+static void push_two_and_take_the_oldest(void)
+{
+    push(0);
+    push(1);
+    take_oldest();
+    take_oldest();
 }
 
 /* The last but one may still be a thief's when the owner takes again. */
@@ -144,6 +188,10 @@ static void take_the_rest(void)
     model_check_all_taken();
     cr_deque_free_retired(&deque);
     cr_deque_fini(&deque);
+    for (unsigned i = 1; i < MODEL_THREADS; i++) {
+        MODEL_CHECK(!cr_deque_maybe_any(&rests[i]));
+        cr_deque_fini(&rests[i]);
+    }
     model_check_all_freed();
 }
 
@@ -174,9 +222,19 @@ int main(int argc, char **argv)
          {push_and_grow_twice, steal_twice, steal_once},
          take_the_rest,
          NULL},
-        {"a_late_read_is_of_its_own_item",
-         begin_late,
-         {push_around, steal_twice},
+        {"three_items_go_to_one_each",
+         begin,
+         {push_three_and_take_three, steal_twice},
+         take_the_rest,
+         NULL},
+        {"an_item_in_the_place_of_another",
+         begin,
+         {push_take_and_push, steal_once, steal_once},
+         take_the_rest,
+         NULL},
+        {"the_oldest_goes_to_one",
+         begin,
+         {push_two_and_take_the_oldest, steal_twice},
          take_the_rest,
          NULL},
     };

@@ -36,7 +36,7 @@ static void wake(cr_park *park)
 static void finish_child(unsigned number)
 {
     model_make(number);
-    cr_park *waiter = cr_scope_arrive(world.scope);
+    cr_park *waiter = cr_scope_arrive(world.scope, 1);
     if (waiter != NULL)
         wake(waiter);
 }

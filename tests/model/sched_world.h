@@ -7,10 +7,12 @@
  * Task n is item n: made by who pushes it, or, from first_resumed on, by the leader that resumes it;
  * taken by who runs it.
  * Thread n is worker n; worker 0 is the one that runs and stops the others. The deques begin with
- * two slots.
+ * two slots, and of two or more items a thief takes half.
  */
 #ifndef MODEL_SCHED_WORLD_H
 #define MODEL_SCHED_WORLD_H
+
+#define CR_STEAL_SHARE 2
 
 #include "runtime/base/event.c"
 #include "runtime/base/timer.c"
@@ -150,7 +152,7 @@ static bool boundary(void *owner, cr_worker *leader)
 static cr_worker *create_worker(unsigned number)
 {
     cr_worker *worker = model_alloc(sizeof *worker);
-    worker->deque = (cr_deque){.top = 1, .bottom = 1, .top_seen = 1};
+    worker->deque = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1};
     worker->deque.array = array_create(small_slots);
     worker->sched = &world.sched;
     worker->number = number;

@@ -46,14 +46,19 @@ static void count_item(const cr_item *item)
 static void *thief(void *arg)
 {
     (void)arg;
+    cr_deque rest;
+    CHECK(cr_deque_init(&rest) == 0);
     cr_item item;
     while (!__atomic_load_n(&world.stop, __ATOMIC_ACQUIRE)) {
-        cr_steal result = cr_deque_steal_any(&world.deque, &item);
-        if (result == CR_STEAL_GOT)
+        if (cr_deque_steal_any(&world.deque, &item, &rest) > 0)
             count_item(&item);
-        else if (result == CR_STEAL_EMPTY && world.thieves > 1)
+        else if (world.thieves > 1)
             sched_yield();
+        const cr_item *next;
+        while ((next = cr_deque_take_owner(&rest)) != NULL)
+            count_item(next);
     }
+    cr_deque_fini(&rest);
     return NULL;
 }
 
@@ -170,7 +175,7 @@ static void a_slot_is_not_filled_before_it_is_read(void)
     begin(1000000 * stress_factor, 1);
     while (world.pushed < world.total) {
         push();
-        while (world.deque.bottom - cr_load_64(&world.deque.top) >= 255)
+        while (world.deque.bottom - cr_load_64(&world.deque.taken) >= 255)
             cr_cpu_relax();
     }
     end();

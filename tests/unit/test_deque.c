@@ -36,9 +36,9 @@ static void owner_takes_newest_and_thief_oldest(void **state)
         push(&deque, i);
     assert_item(cr_deque_peek_owner(&deque), 5);
     assert_item(cr_deque_take_owner(&deque), 5);
-    assert_int_equal(cr_deque_steal_any(&deque, &stolen), CR_STEAL_GOT);
+    assert_int_equal(cr_deque_steal_any(&deque, &stolen, NULL), 1);
     assert_item(&stolen, 0);
-    assert_int_equal(cr_deque_steal_any(&deque, &stolen), CR_STEAL_GOT);
+    assert_int_equal(cr_deque_steal_any(&deque, &stolen, NULL), 1);
     assert_item(&stolen, 1);
     assert_item(cr_deque_take_owner(&deque), 4);
     assert_item(cr_deque_take_owner(&deque), 3);
@@ -47,9 +47,9 @@ static void owner_takes_newest_and_thief_oldest(void **state)
     assert_null(cr_deque_take_owner(&deque));
     assert_null(cr_deque_peek_owner(&deque));
     assert_false(cr_deque_maybe_any(&deque));
-    assert_int_equal(cr_deque_steal_any(&deque, &stolen), CR_STEAL_EMPTY);
+    assert_int_equal(cr_deque_steal_any(&deque, &stolen, NULL), 0);
     push(&deque, 7);
-    assert_int_equal(cr_deque_steal_any(&deque, &stolen), CR_STEAL_GOT);
+    assert_int_equal(cr_deque_steal_any(&deque, &stolen, NULL), 1);
     assert_item(&stolen, 7);
     assert_null(cr_deque_take_owner(&deque));
     cr_deque_fini(&deque);
@@ -66,7 +66,7 @@ static void growing_keeps_every_item(void **state)
         for (int i = 0; i < 1000; i++)
             push(&deque, pushed++);
         for (int i = 0; i < 300; i++) {
-            assert_int_equal(cr_deque_steal_any(&deque, &stolen), CR_STEAL_GOT);
+            assert_int_equal(cr_deque_steal_any(&deque, &stolen, NULL), 1);
             assert_item(&stolen, oldest++);
         }
     }
@@ -77,11 +77,64 @@ static void growing_keeps_every_item(void **state)
     cr_deque_fini(&deque);
 }
 
+static void thief_takes_a_share_of_a_long_deque(void **state)
+{
+    (void)state;
+    cr_deque deque, own;
+    cr_item stolen;
+    assert_int_equal(cr_deque_init(&deque), 0);
+    assert_int_equal(cr_deque_init(&own), 0);
+    uint64_t pushed = 0, oldest = 0;
+    while (pushed < 8)
+        push(&deque, pushed++);
+    assert_int_equal(cr_deque_steal_any(&deque, &stolen, &own), 1);
+    assert_item(&stolen, oldest++);
+    assert_true(cr_deque_is_empty_owner(&own));
+    while (pushed < 100000)
+        push(&deque, pushed++);
+    for (int round = 0; round < 10; round++) { /* around the thief's array */
+        assert_int_equal(cr_deque_steal_any(&deque, &stolen, &own), CR_STEAL_MOST);
+        assert_item(&stolen, oldest);
+        for (uint64_t i = CR_STEAL_MOST - 1; i > 0; i--)
+            assert_item(cr_deque_take_owner(&own), oldest + i);
+        assert_null(cr_deque_take_owner(&own));
+        oldest += CR_STEAL_MOST;
+    }
+    while (pushed > oldest)
+        assert_item(cr_deque_take_owner(&deque), --pushed);
+    assert_null(cr_deque_take_owner(&deque));
+    cr_deque_fini(&deque);
+    cr_deque_fini(&own);
+}
+
+static void owner_takes_oldest_of_a_queue(void **state)
+{
+    (void)state;
+    cr_deque deque;
+    cr_item item;
+    assert_int_equal(cr_deque_init(&deque), 0);
+    assert_false(cr_deque_take_oldest_owner(&deque, &item));
+    uint64_t pushed = 0, oldest = 0;
+    for (int round = 0; round < 1000; round++) { /* around the array; it need not grow */
+        push(&deque, pushed++);
+        push(&deque, pushed++);
+        assert_true(cr_deque_take_oldest_owner(&deque, &item));
+        assert_item(&item, oldest++);
+        assert_true(cr_deque_take_oldest_owner(&deque, &item));
+        assert_item(&item, oldest++);
+        assert_false(cr_deque_take_oldest_owner(&deque, &item));
+    }
+    assert_null(cr_deque_array_owner(&deque)->retired);
+    cr_deque_fini(&deque);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owner_takes_newest_and_thief_oldest),
         cmocka_unit_test(growing_keeps_every_item),
+        cmocka_unit_test(thief_takes_a_share_of_a_long_deque),
+        cmocka_unit_test(owner_takes_oldest_of_a_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
