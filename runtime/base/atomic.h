@@ -129,6 +129,14 @@ static inline bool cr_cas_ptr(void *at, void *expected, void *value)
     return done;
 }
 
+static inline uint32_t cr_swap_32(uint32_t *at, uint32_t value)
+{
+    ck_pr_fence_release();
+    uint32_t before = ck_pr_fas_32(at, value);
+    ck_pr_fence_acquire();
+    return before;
+}
+
 static inline void *cr_swap_ptr(void *at, void *value)
 {
     ck_pr_fence_release();

@@ -16,7 +16,7 @@
 static inline bool cr_spin_try_lock(uint32_t *lock)
 {
     /* [acquire spin.lock] */
-    return cr_cas_32(lock, 0, 1);
+    return cr_swap_32(lock, 1) == 0;
 }
 
 static inline void cr_spin_lock(uint32_t *lock)

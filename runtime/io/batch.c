@@ -289,10 +289,11 @@ int corio_batch_retry(corio_batch *batch, size_t i, uint64_t delay_ns)
 
 /* -- Completing -- */
 
-static void push_reply(cr_io *io, corio_batch *batch)
+static inline void push_reply(cr_io *io, corio_batch *batch)
 {
     void *newest;
     cr_add_32(&io->replying, 1); /* the run, and the runtime, may end before the signal */
+    cr_tell_release(&io->replies);
     do {
         newest = cr_load_ptr((void *const *)&io->replies);
         batch->next = newest;

@@ -131,6 +131,7 @@ void cr_io_take_replies(cr_io *io, cr_worker *leader)
         return;
     /* [acquire reply.batch] answers are seen */
     corio_batch *batch = cr_swap_ptr(&io->replies, NULL);
+    cr_tell_acquire(&io->replies);
     while (batch != NULL) {
         corio_batch *next = batch->next;
         take_reply(io, leader, batch);

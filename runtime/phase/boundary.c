@@ -202,6 +202,7 @@ static void end_run(corio_runtime *runtime, const cr_worker *leader)
         cr_stack_cache_flush(&sched->pool, &sched->workers[i]->stacks);
     if (sched->pool.made > CR_STACK_KEEP)
         cr_stack_pool_trim(&sched->pool, sched->pool.run_peak);
+    cr_tell_release(&sched->over);
     /* [release quiescence.leave] everything above; worker 0 may return to its caller now */
     cr_store_release_32(&sched->over, 1);
     if (leader->number != 0)
@@ -212,6 +213,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
 {
     corio_runtime *runtime = owner;
     cr_sched *sched = &runtime->sched;
+    cr_tell_acquire(&sched->idle); /* quiescence.leave: cr_idle */
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     cr_io_begin(&runtime->io);

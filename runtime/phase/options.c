@@ -14,8 +14,12 @@ enum { most_workers = 1024, most_permits = 65536 };
 
 static const size_t smallest_stack = (size_t)16 << 10;
 static const size_t largest_stack = (size_t)1 << 30;
-/* Sanitizers make frames several times larger. */
-static const size_t default_stack = (size_t)(CR_ASAN || CR_TSAN ? 256 : 64) << 10;
+
+static size_t default_stack(void)
+{
+    /* Sanitizers make frames several times larger. */
+    return (size_t)(cr_sanitized_address() || cr_sanitized_thread() ? 256 : 64) << 10;
+}
 
 /* Overrides *value by a decimal number in an environment variable. */
 static int number_from(const char *variable, uint64_t *value)
@@ -79,7 +83,7 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
         resolved.workers = most_workers;
     if (resolved.sim_seed != 0)
         resolved.workers = 1;
-    resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack;
+    resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack();
     resolved.max_stacks = (size_t)max_stacks;
     resolved.io_permits = io_permits != 0 ? (unsigned)io_permits : 128;
     const char *log = getenv("CORIO_BATCH_LOG");

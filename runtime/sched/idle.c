@@ -61,8 +61,10 @@ static bool enter(cr_sched *sched)
         if (active == 0)
             return false;
         /* [acquire quiescence.enter] */
-        if (cr_cas_32(&sched->active, active, active + 1))
+        if (cr_cas_32(&sched->active, active, active + 1)) {
+            cr_tell_acquire(&sched->active);
             return true;
+        }
     }
 }
 
@@ -76,6 +78,7 @@ static bool must_leave(const cr_worker *worker)
 bool cr_idle(cr_worker *worker)
 {
     cr_sched *sched = worker->sched;
+    cr_tell_release(&sched->idle);
     /* [release quiescence.leave] [acquire quiescence.leave] */
     if (cr_add_32(&sched->active, (uint32_t)-1) == 1 && sched->boundary(sched->owner, worker))
         return true;
@@ -99,6 +102,7 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
                          (uint32_t)(count * (i + 1) / workers));
     }
     /* [release quiescence.enter] */
+    cr_tell_release(&sched->active);
     cr_store_release_32(&sched->active, 1);
     cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
     if (count + cr_deque_length_owner(&leader->deque) > 1)

@@ -11,7 +11,8 @@
  * the personality sets the register of the return value. So a landing costs nothing until it is
  * used. (The Itanium C++ ABI's exception handling, level I; pthread_exit leaves threads alike.)
  *
- * ThreadSanitizer keeps a shadow of the call stack that would not be unwound: there, setjmp.
+ * ThreadSanitizer keeps a shadow of the call stack. Code compiled without exceptions does not take it
+ * back while it is unwound; longjmp does. So there, the landing ends with a longjmp to itself.
  */
 #include "runtime/sched/leave.h"
 
@@ -20,9 +21,7 @@
 #include <corio/fail.h>
 #include <errno.h>
 
-#if CR_TSAN
 #include <setjmp.h>
-#endif
 
 /* "CORIOC\0\0": whose exception it is. */
 static const uint64_t exception_class = 0x434f52494f430000u;
@@ -40,39 +39,31 @@ _Unwind_Reason_Code cr_landing_personality(int version, _Unwind_Action actions, 
     return _URC_INSTALL_CONTEXT;
 }
 
-#if CR_TSAN
-__attribute__((noinline)) int cr_land(corio_task *task, corio_task_fn *fn, void *arg)
+/* longjmp itself: the sanitizer knows neither _longjmp nor what _FORTIFY_SOURCE makes of both. */
+_Noreturn void cr_longjmp(jmp_buf to, int value) __asm__("longjmp");
+
+static __attribute__((noinline)) int land_and_tell(corio_task_fn *fn, void *arg)
 {
     jmp_buf here;
-    void *volatile outer = task->landing;
-    task->landing = &here;
-    int rc = _setjmp(here);
-    if (rc == 0)
-        rc = fn(arg);
-    else
-        rc = task->more->leaving->raised.code;
-    task->landing = outer;
+    volatile int rc = 0;
+    if (_setjmp(here) == 0) {
+        rc = cr_land_here(fn, arg);
+        cr_longjmp(here, 1);
+    }
     return rc;
 }
-#else
-__attribute__((noinline)) int cr_land(corio_task *task, corio_task_fn *fn, void *arg)
+
+__attribute__((noinline)) int cr_land(corio_task_fn *fn, void *arg)
 {
-    (void)task;
-    return cr_land_here(fn, arg);
+    return cr_sanitized_thread() ? land_and_tell(fn, arg) : cr_land_here(fn, arg);
 }
-#endif
 
 _Noreturn void cr_leave_again(corio_task *task)
 {
     cr_raised *raised = &task->more->leaving->raised;
-#if CR_TSAN
-    (void)raised;
-    _longjmp(*(jmp_buf *)task->landing, 1);
-#else
     raised->exception = (struct _Unwind_Exception){.exception_class = exception_class};
     (void)_Unwind_RaiseException(&raised->exception);
     cr_panic("corio_fail cannot leave a task through code without unwind tables");
-#endif
 }
 
 /* NULL: no memory. */
@@ -143,7 +134,7 @@ int cr_run_deferred(corio_task *task)
         cr_deferred deferred = *more->deferred;
         cr_free(more->deferred);
         more->deferred = deferred.next;
-        int rc = cr_land(task, call_deferred, &deferred);
+        int rc = cr_land(call_deferred, &deferred);
         cr_worker_self()->task = task;
         if (rc == 0)
             continue;

@@ -12,7 +12,6 @@ __attribute__((visibility("hidden"), used)) _Unwind_Reason_Code cr_landing_perso
     int version, _Unwind_Action actions, uint64_t class, struct _Unwind_Exception *exception,
     struct _Unwind_Context *context);
 
-#if !CR_TSAN
 /* Calls fn(arg) from a frame that corio_fail lands in. The directive names the personality routine
  * of whatever function this is inlined into; once in a function, which must not be a leaf. It also
  * hides from the compiler which function is called: what it returns is not only up to that. */
@@ -23,6 +22,5 @@ static inline __attribute__((always_inline)) int cr_land_here(corio_task_fn *fn,
     __asm__ __volatile__("" : "+r"(rc)); /* not a tail call: the frame must be there */
     return rc;
 }
-#endif
 
 #endif

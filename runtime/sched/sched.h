@@ -36,6 +36,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/event.h"
+#include "runtime/base/sanitizer.h"
 #include "runtime/base/timer.h"
 #include "runtime/observe/trace.h"
 #include "runtime/sched/deque.h"
@@ -80,7 +81,8 @@ struct cr_worker {
     cr_park *settling;      /* waiters of scopes marked in this step: they go on when it ends */
     void *asked;            /* request lists, see runtime/io */
     cr_trace_buffer *trace; /* NULL: no trace is written */
-    /* Whether a spawn has more to do than usual: it is traced, or simulated, or needs a fence. */
+    /* Whether there is more to do than usual: it is traced, or simulated, or needs a fence, or a
+     * sanitizer is told. */
     bool special;
     uint64_t identities; /* next one to give to a task, see cr_identity_of */
     uint64_t random;
@@ -94,10 +96,10 @@ struct cr_worker {
     cr_worker *next_sleeper;    /* under sched->sleep_lock */
     bool asleep;                /* under sched->sleep_lock */
     pthread_t thread;
-#if CR_ASAN
+    /* What a sanitizer is told of its native stack (sanitizer.h). */
     const void *home_low;
     size_t home_bytes;
-#endif
+    void *home_fiber;
 };
 
 struct cr_sched {
@@ -232,9 +234,9 @@ int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
 
 /* -- Leaving a task (leave.c) -- */
 
-/* Calls fn(arg) for `task`, on the current stack. Returns what it returned, or what corio_fail was
- * told: task->more->leaving is set then. */
-int cr_land(corio_task *task, corio_task_fn *fn, void *arg);
+/* Calls fn(arg) for the current task, on the current stack. Returns what it returned, or what
+ * corio_fail was told: task->more->leaving is set then. */
+int cr_land(corio_task_fn *fn, void *arg);
 /* Goes on leaving: after cr_land, for who must not end it. */
 _Noreturn void cr_leave_again(corio_task *task);
 /* Runs the cleanups; 0 or the first error among them. The task is shielded from then on: their

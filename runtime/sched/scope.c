@@ -119,6 +119,7 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
     if (CR_UNLIKELY(cr_scope_unfinished(scope) != 0 ||
                     cr_load_64(&scope->mark.word) != CR_MARK_NONE))
         wait_for_rest(worker, scope);
+    cr_tell_acquire(cr_scope_edge(scope));
     cr_scope_reset(scope);
 }
 

@@ -134,10 +134,20 @@ static inline void *carried(const cr_item *closure)
     return CR_UNLIKELY(copied(closure) == CR_ITEM_CARRIES) ? closure->arg : NULL;
 }
 
+/* What a sanitizer knows the edge by from the spawn of a child to its start. Neighbours have their own,
+ * so that what the parent does behind a spawn is not taken for seen by an earlier child. */
+static const void *spawn_edge(const cr_scope *scope, uint64_t index)
+{
+    enum { edges = 7 };
+    _Static_assert(edges * sizeof(uint64_t) <= offsetof(cr_scope, owner), "not cr_scope_edge's");
+    return (const char *)scope + index % edges * sizeof(uint64_t);
+}
+
 /* Calls the closure's function as `task`. The closure may lie in a slot of the deque, which is filled
  * again from then on. */
 static inline __attribute__((always_inline)) int run(cr_worker *worker, corio_task *task,
-                                                     const cr_item *closure, bool copy)
+                                                     const cr_item *closure, bool copy,
+                                                     bool careful)
 {
     alignas(16) uint64_t words[4];
     void *arg = closure->arg;
@@ -147,11 +157,7 @@ static inline __attribute__((always_inline)) int run(cr_worker *worker, corio_ta
         arg = words;
     }
     worker->task = task;
-#if CR_TSAN
-    int rc = cr_land(task, closure->fn, arg);
-#else
-    int rc = cr_land_here(closure->fn, arg);
-#endif
+    int rc = careful ? cr_land(closure->fn, arg) : cr_land_here(closure->fn, arg);
     bool nothing_left = task->scope.spawned == 0 && task->more == NULL &&
                         cr_load_64(&task->scope.mark.word) == CR_MARK_NONE;
     return CR_LIKELY(nothing_left && rc == 0) ? 0 : task_end(task, rc);
@@ -172,10 +178,12 @@ static __attribute__((noinline)) void call_with_care(cr_worker *worker, const cr
     bool traced = cr_worker_traced(worker);
     if (traced)
         cr_trace_run(worker->trace, &task);
-    int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0);
+    cr_tell_acquire(spawn_edge(scope, index));
+    int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0, true);
     if (traced)
         cr_trace_finish(cr_worker_self()->trace, &task, rc);
     cr_free(block);
+    cr_tell_release(cr_scope_edge(scope));
 }
 
 void cr_task_call(cr_worker *worker, const cr_item *closure)
@@ -187,7 +195,7 @@ void cr_task_call(cr_worker *worker, const cr_item *closure)
     }
     corio_task task;
     cr_task_init(&task, closure->scope, closure->index_bytes >> 8, closure->name);
-    (void)run(worker, &task, closure, copied(closure) > 0);
+    (void)run(worker, &task, closure, copied(closure) > 0, false);
 }
 
 void cr_task_refuse(cr_worker *worker, const cr_item *closure, int code)
@@ -290,6 +298,7 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
         return -ENOMEM;
     if (cr_worker_traced(worker))
         cr_trace_spawn(worker->trace, task, name, task->spawns);
+    cr_tell_release(spawn_edge(scope, task->spawns));
     publish(worker, slot, task, scope, name, fn, arg, bytes);
     cr_pushed(worker);
     (void)cr_preemption_point(worker);

@@ -41,17 +41,11 @@ static const char *overflowing_task(void)
 /* -- Home -- */
 
 /* `outer`: the worker of another runtime, one of whose tasks is the caller; or NULL. */
-static void home_init(cr_worker *worker, const cr_worker *outer)
+static void find_native_stack(cr_worker *worker, const cr_worker *outer)
 {
-    (void)outer;
-    cr_worker_set_self(worker);
-#if CR_TSAN
-    worker->home.fiber = __tsan_get_current_fiber();
-#endif
-#if CR_ASAN
     if (outer != NULL && outer->stack != NULL) {
-        worker->home_low = outer->stack->sanitizer.low;
-        worker->home_bytes = outer->stack->sanitizer.bytes;
+        worker->home_low = outer->stack->low;
+        worker->home_bytes = cr_stack_bytes(outer->stack);
         return;
     }
     pthread_attr_t attributes;
@@ -60,7 +54,15 @@ static void home_init(cr_worker *worker, const cr_worker *outer)
     pthread_attr_getstack(&attributes, &low, &worker->home_bytes);
     pthread_attr_destroy(&attributes);
     worker->home_low = low;
-#endif
+}
+
+static void home_init(cr_worker *worker, const cr_worker *outer)
+{
+    cr_worker_set_self(worker);
+    if (cr_sanitized_thread())
+        worker->home_fiber = __tsan_get_current_fiber();
+    if (cr_sanitized_address())
+        find_native_stack(worker, outer);
 }
 
 /* While the worker is active. Returns when it is to leave. */
@@ -99,8 +101,10 @@ void cr_sched_run(cr_sched *sched, const cr_item *root)
     /* The deque has room: it is empty. */
     CR_INVARIANT(cr_deque_push_owner(&worker->deque, root));
     /* [release quiescence.enter] */
+    cr_tell_release(&sched->active);
     cr_store_release_32(&sched->active, 1);
     home_loop(worker);
+    cr_tell_acquire(&sched->over);
     cr_worker_set_self(outer);
     cr_overflow_thread_fini(alternate);
 }
@@ -213,7 +217,8 @@ void cr_sched_specialise(cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_worker *worker = sched->workers[i];
-        worker->special = sched->push_needs_fence || worker->trace != NULL || cr_simulated(sched);
+        worker->special = sched->push_needs_fence || worker->trace != NULL || cr_simulated(sched) ||
+                          cr_sanitized_thread() || cr_sanitized_address();
     }
 }
 

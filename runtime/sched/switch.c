@@ -29,16 +29,33 @@ typedef struct place {
     char *inline_limit;
 } place;
 
-#if CR_TSAN
-static void *place_fiber(cr_worker *worker, const place *to)
+static void *place_fiber(const cr_worker *worker, const place *to)
 {
     if (to->stack == NULL)
-        return worker->home.fiber;
-    if (to->stack->sanitizer.fiber == NULL)
-        to->stack->sanitizer.fiber = __tsan_create_fiber(0);
-    return to->stack->sanitizer.fiber;
+        return worker->home_fiber;
+    if (to->stack->fiber == NULL)
+        to->stack->fiber = __tsan_create_fiber(0);
+    return to->stack->fiber;
 }
-#endif
+
+/* Right before the jump, in the function that jumps. */
+static inline __attribute__((always_inline)) void announce(const cr_worker *worker, const place *to,
+                                                           void **ret_fake)
+{
+    if (cr_sanitized_address())
+        __sanitizer_start_switch_fiber(
+            ret_fake, to->stack != NULL ? to->stack->low : worker->home_low,
+            to->stack != NULL ? cr_stack_bytes(to->stack) : worker->home_bytes);
+    if (cr_sanitized_thread())
+        __tsan_switch_to_fiber(place_fiber(worker, to), 0);
+}
+
+/* Behind it, on the next stack. */
+static inline __attribute__((always_inline)) void announce_arrival(void *fake)
+{
+    if (cr_sanitized_address())
+        __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+}
 
 #if defined(__x86_64__) && !defined(CR_CONTEXT_BOOST)
 /* cr_context_jump without a `call`. The processor predicts returns from the calls it has seen;
@@ -69,26 +86,19 @@ static inline cr_transfer jump(cr_context to, void *data)
 
 /* Leaves the current stack. Returns when somebody comes back to it, on whatever worker. Inlined,
  * so that what lies on the stack that is left, and has to be fetched again when it is resumed,
- * is as little as possible. */
-static inline __attribute__((always_inline)) void leave(cr_worker *worker, cr_park *park, place to)
+ * is as little as possible. `told`: sanitizers are, if there are any. */
+static inline __attribute__((always_inline)) void leave(cr_worker *worker, cr_park *park, place to,
+                                                        bool told)
 {
+    void *fake = NULL;
     worker->stack = to.stack;
     worker->task = to.task;
     worker->inline_limit = to.inline_limit;
-#if CR_ASAN
-    void *fake;
-    if (to.stack != NULL)
-        __sanitizer_start_switch_fiber(&fake, to.stack->sanitizer.low, to.stack->sanitizer.bytes);
-    else
-        __sanitizer_start_switch_fiber(&fake, worker->home_low, worker->home_bytes);
-#endif
-#if CR_TSAN
-    __tsan_switch_to_fiber(place_fiber(worker, &to), 0);
-#endif
+    if (told)
+        announce(worker, &to, &fake);
     cr_transfer back = jump(to.context, park);
-#if CR_ASAN
-    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
-#endif
+    if (told)
+        announce_arrival(fake);
     arrive(back);
 }
 
@@ -146,7 +156,7 @@ static void starve(cr_worker *worker, const cr_item *closure)
 }
 
 /* The next thing of the worker's own that can be run; else home. */
-static place next_place(cr_worker *worker)
+static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
 {
     cr_item item;
     place to;
@@ -160,7 +170,20 @@ static place next_place(cr_worker *worker)
 
 static __attribute__((noinline)) void suspend_for_any(cr_worker *worker, cr_park *park)
 {
-    leave(worker, park, next_place(worker));
+    leave(worker, park, next_place(worker), false);
+}
+
+/* With all that few have: a trace, a sanitizer. */
+static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_park *park)
+{
+    if (cr_worker_traced(worker))
+        cr_trace_park(worker->trace, park);
+    cr_park *next = cr_next_resume(worker);
+    leave(worker, park, next != NULL ? park_place(next) : next_place(worker), true);
+    cr_tell_acquire(park);
+    worker = cr_worker_self();
+    if (park->traced)
+        cr_trace_resume(worker->trace, park);
 }
 
 void cr_suspend(cr_worker *worker, cr_park *park)
@@ -171,19 +194,22 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     if (park->reason != NULL)
         worker->stack->park = park;
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
-    if (cr_worker_traced(worker))
-        cr_trace_park(worker->trace, park);
     if (CR_UNLIKELY(worker->arriving != NULL))
         cr_arrive_all(worker);
-    cr_park *next = cr_next_resume(worker);
-    if (CR_LIKELY(next != NULL))
-        leave(worker, park, park_place(next));
+    cr_park *next;
+    if (CR_UNLIKELY(worker->special))
+        suspend_specially(worker, park);
+    else if (CR_LIKELY((next = cr_next_resume(worker)) != NULL))
+        leave(worker, park, park_place(next), false);
     else
         suspend_for_any(worker, park);
     if (park->reason != NULL)
         park->stack->park = NULL;
-    if (CR_UNLIKELY(park->traced))
-        cr_trace_resume(cr_worker_self()->trace, park);
+}
+
+static __attribute__((noinline)) void leave_home_specially(cr_worker *worker, place to)
+{
+    leave(worker, &worker->home, to, true);
 }
 
 void cr_run_from_home(cr_worker *worker, const cr_item *item)
@@ -193,7 +219,10 @@ void cr_run_from_home(cr_worker *worker, const cr_item *item)
         starve(worker, item);
         return;
     }
-    leave(worker, &worker->home, to);
+    if (CR_UNLIKELY(worker->special))
+        leave_home_specially(worker, to);
+    else
+        leave(worker, &worker->home, to, false);
 }
 
 /* The base loop has left its stack: it is free now, with the loop parked in it. */
@@ -228,30 +257,45 @@ static place run_closures(cr_worker *worker)
 
 static void base_loop(cr_transfer transfer)
 {
-#if CR_ASAN
-    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-#endif
+    announce_arrival(NULL);
     arrive(transfer);
     cr_park free_park = {.stack = cr_worker_self()->stack, .after = give_stack};
     for (;;) {
         place to = run_closures(cr_worker_self());
-        leave(cr_worker_self(), &free_park, to);
+        cr_worker *worker = cr_worker_self();
+        leave(worker, &free_park, to, worker->special);
     }
+}
+
+static inline void push_park(cr_worker *worker, cr_park *park)
+{
+    cr_item item = {.fn = NULL, .park = park};
+    if (CR_LIKELY(cr_deque_push_owner(&worker->deque, &item)))
+        return;
+    /* No memory to grow: kept where thieves cannot see it, but run all the same. */
+    park->next = worker->overflow;
+    worker->overflow = park;
 }
 
 void cr_make_runnable_leader(cr_worker *leader, cr_park *park)
 {
-    cr_item item = {.fn = NULL, .park = park};
-    if (CR_LIKELY(cr_deque_push_owner(&leader->deque, &item)))
-        return;
-    /* No memory to grow: kept where thieves cannot see it, but run all the same. */
-    park->next = leader->overflow;
-    leader->overflow = park;
+    cr_tell_release(park);
+    push_park(leader, park);
+}
+
+static __attribute__((noinline)) void make_runnable_specially(cr_worker *worker, cr_park *park)
+{
+    cr_make_runnable_leader(worker, park);
+    cr_pushed(worker);
 }
 
 void cr_make_runnable(cr_worker *worker, cr_park *park)
 {
-    cr_make_runnable_leader(worker, park);
+    if (CR_UNLIKELY(worker->special)) {
+        make_runnable_specially(worker, park);
+        return;
+    }
+    push_park(worker, park);
     cr_pushed(worker);
 }
 

@@ -35,9 +35,10 @@ uint64_t cr_identity_new(cr_worker *worker)
 {
     enum { block_bits = 20 };
     static uint64_t blocks;
+    const uint64_t sign = cr_order_is_told() ? (uint64_t)1 << 63 : 0;
     if ((worker->identities & ((1u << block_bits) - 1)) == 0)
         worker->identities = (cr_add_64(&blocks, 1) << block_bits) + 1;
-    return worker->identities++;
+    return worker->identities++ | sign;
 }
 
 /* The stack of the task has been left. Once queued, and unlocked, it may be running already. */

@@ -68,7 +68,7 @@ static inline bool cr_wait_is_cancelled(const cr_worker *leader, const cr_wait *
 }
 
 /* A number that is the calling task's alone, for good: the address of a task that has ended may be
- * another's by now. */
+ * another's by now. Its sign only says that a sanitizer is to be told (mutex.c). */
 uint64_t cr_identity_new(cr_worker *worker);
 static inline uint64_t cr_identity_of(cr_worker *worker)
 {
@@ -103,8 +103,12 @@ static inline void cr_waiters_lock(corio_waiters *queue)
     cr_spin_lock(&queue->reserved_lock);
 }
 
+/* A sanitizer is told here alone, once for both sides: the program's own accesses lie before the lock and
+ * behind the unlock. Who touches its memory in between tells of the acquire first. */
 static inline void cr_waiters_unlock(corio_waiters *queue)
 {
+    cr_tell_acquire(&queue->reserved_lock);
+    cr_tell_release(&queue->reserved_lock);
     cr_spin_unlock(&queue->reserved_lock);
 }
 

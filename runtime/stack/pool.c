@@ -13,12 +13,16 @@
 
 enum {
     cache_line = 64,
-    /* ThreadSanitizer leaves less address space to the program. */
-    default_max_stacks = CR_TSAN ? 1 << 17 : 4 << 20,
     smallest_reservation = 64,
     chunk_slots = 64,
     most_inspected = 1024,
 };
+
+static size_t default_max_stacks(void)
+{
+    /* ThreadSanitizer leaves less address space to the program. */
+    return cr_sanitized_thread() ? 1 << 17 : 4 << 20;
+}
 
 static char *slot_memory(const cr_stack_pool *pool, size_t slot)
 {
@@ -44,7 +48,7 @@ int cr_stack_pool_init(cr_stack_pool *pool, size_t stack_bytes, size_t max_stack
     pool->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
     pool->stack_bytes = stack_bytes;
     pool->slot_bytes = stack_bytes + pool->page_bytes;
-    pool->max_stacks = max_stacks ? max_stacks : default_max_stacks;
+    pool->max_stacks = max_stacks ? max_stacks : default_max_stacks();
     if (pool->max_stacks > SIZE_MAX / pool->slot_bytes)
         return -ENOMEM;
     while ((pool->memory = reserve(pool->max_stacks * pool->slot_bytes)) == NULL) {
@@ -70,15 +74,11 @@ static void forget_stack(cr_stack *stack)
 {
 #if CR_VALGRIND
     if (stack->low != NULL)
-        VALGRIND_STACK_DEREGISTER(stack->sanitizer.valgrind);
+        VALGRIND_STACK_DEREGISTER(stack->valgrind);
 #endif
-#if CR_TSAN
-    if (stack->sanitizer.fiber != NULL)
-        __tsan_destroy_fiber(stack->sanitizer.fiber);
-    stack->sanitizer.fiber = NULL;
-#else
-    (void)stack;
-#endif
+    if (stack->fiber != NULL)
+        __tsan_destroy_fiber(stack->fiber);
+    stack->fiber = NULL;
 }
 
 void cr_stack_pool_fini(cr_stack_pool *pool)
@@ -88,10 +88,9 @@ void cr_stack_pool_fini(cr_stack_pool *pool)
     cr_overflow_unwatch(pool);
     for (size_t slot = 0; cr_tool_keeps_stacks() && slot < pool->made; slot++)
         forget_stack(slot_stack(pool, slot));
-#if CR_ASAN
     /* What frames left behind in the shadow would meet whoever gets this address next. */
-    __asan_unpoison_memory_region(pool->memory, pool->made * pool->slot_bytes);
-#endif
+    if (cr_sanitized_address())
+        __asan_unpoison_memory_region(pool->memory, pool->made * pool->slot_bytes);
     munmap(pool->memory, pool->max_stacks * pool->slot_bytes);
     cr_free(pool->free_slots);
     pthread_mutex_destroy(&pool->lock);
@@ -127,13 +126,10 @@ static void set_up(cr_stack_pool *pool, size_t slot)
     memset(stack, 0, sizeof *stack);
     stack->slot = (uint32_t)slot;
     stack->low = slot_memory(pool, slot) + pool->page_bytes;
-#if CR_ASAN
-    stack->sanitizer.low = stack->low;
-    stack->sanitizer.bytes = (size_t)((char *)stack - stack->low);
-    __asan_unpoison_memory_region(stack->low, stack->sanitizer.bytes);
-#endif
+    if (cr_sanitized_address())
+        __asan_unpoison_memory_region(stack->low, cr_stack_bytes(stack));
 #if CR_VALGRIND
-    stack->sanitizer.valgrind = VALGRIND_STACK_REGISTER(stack->low, cr_stack_top(stack));
+    stack->valgrind = VALGRIND_STACK_REGISTER(stack->low, cr_stack_top(stack));
 #endif
 }
 

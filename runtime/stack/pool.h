@@ -42,7 +42,10 @@ typedef struct cr_stack {
     cr_context base;
     uint32_t slot;
     uint32_t in_use;
-    cr_sanitizer_stack sanitizer;
+    void *fiber; /* ThreadSanitizer's; NULL: none yet */
+#if CR_VALGRIND
+    unsigned valgrind; /* its number there */
+#endif
 } cr_stack;
 
 typedef struct cr_stack_cache {
@@ -104,6 +107,11 @@ size_t cr_stack_pool_deepest(cr_stack_pool *pool);
 static inline void *cr_stack_top(cr_stack *stack)
 {
     return stack;
+}
+
+static inline size_t cr_stack_bytes(const cr_stack *stack)
+{
+    return (size_t)((const char *)stack - stack->low);
 }
 
 #endif

@@ -119,6 +119,7 @@ static corio_select_case *claim_first_locked(queue *from)
 
 static void copy(const corio_channel *channel, void *to, const void *from)
 {
+    cr_tell_acquire(&channel->guard.reserved_lock); /* elements are the program's */
     if (channel->element_bytes > 0)
         memcpy(to, from, channel->element_bytes);
 }

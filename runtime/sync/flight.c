@@ -82,6 +82,7 @@ static bool same_key(const record *a, const record *b)
 static record **find_locked(shard *in, const record *like)
 {
     record **at = bucket_of(in, like);
+    cr_tell_acquire(&in->guard.reserved_lock); /* keys are the program's */
     while (*at != NULL && !same_key(*at, like))
         at = &(*at)->next;
     return at;
@@ -203,7 +204,7 @@ static int call_function(void *arg)
 static int lead(corio_task *task, call *leading, corio_flight_fn *fn, void *arg, bool *ret_shared)
 {
     flown what = {fn, arg, leading->value};
-    int rc = cr_land(task, call_function, &what);
+    int rc = cr_land(call_function, &what);
     *ret_shared = land(leading, rc);
     if (task->more != NULL && task->more->leaving != NULL)
         cr_leave_again(task);

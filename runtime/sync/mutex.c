@@ -17,6 +17,10 @@
  *   mutex.hold   unlock -> lock   what the last holder wrote is seen by the next: by the word, or,
  *                                 handed over, by the deque that the waiter's stack travels through
  *                                 (deque.item)
+ *
+ * Where a sanitizer is to be told of that edge, identities are negative (cr_identity_new), and unlock
+ * sees it by the look that it takes at them anyway; lock by worker->special. The word does not
+ * contain the sign.
  */
 #include "runtime/sync/mutex.h"
 
@@ -48,6 +52,7 @@ static bool enter(cr_wait *wait)
         /* [acquire mutex.hold] if it is free */
         if (word == 0 && cr_cas_64(&mutex->reserved_word, 0, wait->park.task->identity << 1)) {
             cr_store_ptr(&mutex->reserved_holder, wait->park.task);
+            cr_tell_acquire(mutex);
             return false;
         }
         if (word != 0 && cr_cas_64(&mutex->reserved_word, word, word | waiting_bit))
@@ -90,8 +95,10 @@ int corio_mutex_try_lock(corio_mutex *mutex)
     if (rc != 0)
         return rc;
     uint64_t word = cr_identity_of(worker) << 1;
-    if (take(worker, mutex, word))
+    if (take(worker, mutex, word)) {
+        cr_tell_acquire(mutex);
         return 0;
+    }
     return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
 }
 
@@ -143,6 +150,7 @@ bool cr_mutex_is_held_by(const corio_mutex *mutex, const corio_task *task)
 
 cr_wait *cr_mutex_release(corio_mutex *mutex, const corio_task *task)
 {
+    cr_tell_release(mutex);
     /* [release mutex.hold] */
     if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, task->identity << 1, 0)))
         return NULL;
@@ -155,9 +163,13 @@ int corio_mutex_unlock(corio_mutex *mutex)
     int rc = check(worker, mutex);
     if (CR_UNLIKELY(rc != 0))
         return rc;
-    uint64_t word = worker->task->identity << 1;
-    if (CR_UNLIKELY(word == 0)) /* it has never locked any */
-        return -EPERM;
+    int64_t identity = (int64_t)worker->task->identity;
+    if (CR_UNLIKELY(identity <= 0)) {
+        if (identity == 0) /* it has never locked any */
+            return -EPERM;
+        cr_tell_release(mutex);
+    }
+    uint64_t word = (uint64_t)identity << 1;
     /* [release mutex.hold] */
     if (CR_LIKELY(cr_cas_64(&mutex->reserved_word, word, 0)))
         return 0;

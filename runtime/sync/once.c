@@ -19,7 +19,8 @@
 #include <corio/once.h>
 #include <errno.h>
 
-enum { IDLE, RUNNING, DONE };
+/* TOLD: done, and a sanitizer is to be told by who finds that without the lock. */
+enum { IDLE, RUNNING, DONE, TOLD };
 
 typedef struct caller {
     cr_wait wait;
@@ -44,7 +45,7 @@ static bool begin_locked(corio_once *once, corio_task *task)
 static bool enter(cr_wait *wait)
 {
     corio_once *once = wait->park.object;
-    if (once->reserved_state == DONE)
+    if (once->reserved_state >= DONE)
         return false;
     caller_of(wait)->runs = begin_locked(once, wait->park.task);
     return !caller_of(wait)->runs;
@@ -64,8 +65,9 @@ static cr_wait *end_locked(corio_once *once, bool done)
 {
     corio_waiters *queue = &once->reserved_waiters;
     if (done) {
+        cr_tell_release(once);
         /* [release once.done] */
-        cr_store_release_32(&once->reserved_state, DONE);
+        cr_store_release_32(&once->reserved_state, cr_order_is_told() ? TOLD : DONE);
         return cr_waiters_take_all_locked(queue);
     }
     cr_store_32(&once->reserved_state, IDLE);
@@ -81,7 +83,7 @@ static cr_wait *end_locked(corio_once *once, bool done)
 static int run(corio_once *once, corio_task_fn *fn, void *arg)
 {
     corio_task *task = corio_self();
-    int rc = cr_land(task, fn, arg);
+    int rc = cr_land(fn, arg);
     cr_worker *worker = cr_worker_self();
     cr_waiters_lock(&once->reserved_waiters);
     cr_wait *woken = end_locked(once, rc >= 0);
@@ -106,7 +108,10 @@ static int wait_or_run(cr_worker *worker, corio_once *once, corio_task_fn *fn, v
 bool corio_once_is_done(const corio_once *once)
 {
     /* [acquire once.done] */
-    return once != NULL && cr_load_acquire_32(&once->reserved_state) == DONE;
+    uint32_t state = once != NULL ? cr_load_acquire_32(&once->reserved_state) : IDLE;
+    if (CR_UNLIKELY(state == TOLD))
+        cr_tell_acquire(once);
+    return state >= DONE;
 }
 
 int corio_once_do_until(corio_once *once, corio_task_fn *fn, void *arg, uint64_t deadline_ns)

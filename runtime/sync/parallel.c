@@ -140,7 +140,7 @@ static int reduce_on_heap(const reduction_part *mine, uint64_t middle)
     pair what = {mine, middle, cr_alloc(mine->all->value_bytes)};
     if (what.next == NULL)
         return -ENOMEM;
-    int rc = cr_land(task, reduce_halves, &what);
+    int rc = cr_land(reduce_halves, &what);
     cr_free(what.next);
     if (task->more != NULL && task->more->leaving != NULL)
         cr_leave_again(task);

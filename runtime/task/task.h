@@ -76,9 +76,6 @@ struct corio_task {
     cr_scope *in;       /* the scope it was spawned into */
     uint64_t index;     /* number of this spawn among its parent's */
     const char *name;
-#if CR_TSAN
-    void *landing; /* jmp_buf */
-#endif
 };
 
 /* A closure or, with fn == NULL, a continuation: what deques hold. */
@@ -126,9 +123,6 @@ typedef struct cr_park {
     int result;                   /* what the call that parked returns */
     bool traced;                  /* its end is to be traced, too */
     uint64_t batch;               /* if traced: the last one that its request travelled in */
-#if CR_TSAN
-    void *fiber;
-#endif
 } cr_park;
 
 /* Something with a place in spawn order: a request on its way out, a parked stack on its way
@@ -193,6 +187,12 @@ static inline uint32_t cr_scope_window_used(const cr_scope *scope)
 static inline bool cr_scope_is_complete(const cr_scope *scope)
 {
     return (scope->waiter != NULL ? scope->arrived : cr_scope_unfinished(scope)) == 0;
+}
+
+/* What a sanitizer knows scope.arrive by. */
+static inline const void *cr_scope_edge(const cr_scope *scope)
+{
+    return &scope->owner;
 }
 
 /* All children are complete: ready for the next round. Owner only. */

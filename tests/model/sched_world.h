@@ -15,6 +15,7 @@
 #define CR_STEAL_SHARE 2
 
 #include "runtime/base/event.c"
+#include "runtime/base/sanitizer.c"
 #include "runtime/base/timer.c"
 #include "runtime/sched/deque.c"
 #include "runtime/sched/idle.c"

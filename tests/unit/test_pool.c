@@ -102,9 +102,8 @@ static void prepare_to_die(void)
 static void every_guard_kind_guards(void **state)
 {
     (void)state;
-#if CR_ASAN || CR_TSAN
-    skip(); /* they handle SIGSEGV themselves */
-#endif
+    if (cr_sanitized_address() || cr_sanitized_thread())
+        skip(); /* they handle SIGSEGV themselves */
     static const corio_guard_kind kinds[] = {CORIO_GUARD_MADVISE, CORIO_GUARD_MPROTECT};
     for (int i = 0; i < 2; i++) {
         if (kinds[i] == CORIO_GUARD_MADVISE && cr_guard_probe(4096) != CORIO_GUARD_MADVISE)
@@ -176,9 +175,8 @@ static int spawn_overflow(void *arg)
 static void overflow_names_the_task(void **state)
 {
     (void)state;
-#if CR_ASAN || CR_TSAN
-    skip();
-#endif
+    if (cr_sanitized_address() || cr_sanitized_thread())
+        skip();
     for (unsigned workers = 1; workers <= 2; workers++) {
         int pipe_ends[2];
         assert_int_equal(pipe(pipe_ends), 0);

@@ -67,6 +67,7 @@ CR_TSAN_OPERATIONS(ptr, void *)
 #define ck_pr_cas_ptr(at, expected, value) cr_tsan_cas_ptr((void **)(at), (expected), (value))
 #define ck_pr_cas_32_value(at, expected, value, before)                                            \
     cr_tsan_cas_32_value((at), (expected), (value), (before))
+#define ck_pr_fas_32(at, value)  cr_tsan_fas_32((at), (value))
 #define ck_pr_fas_ptr(at, value) cr_tsan_fas_ptr((void **)(at), (value))
 #define ck_pr_faa_32(at, delta)  __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
 #define ck_pr_faa_64(at, delta)  __atomic_fetch_add((at), (delta), __ATOMIC_ACQ_REL)
