@@ -35,6 +35,10 @@ _Unwind_Reason_Code cr_landing_personality(int version, _Unwind_Action actions, 
     if (actions & _UA_SEARCH_PHASE)
         return _URC_HANDLER_FOUND;
     const cr_raised *raised = (const cr_raised *)exception;
+    /* libstdc++ counts one more with each catch (...) that rethrows what is not its own. */
+    cr_exceptions *exceptions = cr_worker_self()->exceptions;
+    if (exceptions != NULL)
+        exceptions->uncaught = raised->uncaught;
     _Unwind_SetGR(context, __builtin_eh_return_data_regno(0), (_Unwind_Word)(int64_t)raised->code);
     return _URC_INSTALL_CONTEXT;
 }
@@ -61,6 +65,8 @@ __attribute__((noinline)) int cr_land(corio_task_fn *fn, void *arg)
 _Noreturn void cr_leave_again(corio_task *task)
 {
     cr_raised *raised = &task->more->leaving->raised;
+    const cr_exceptions *exceptions = cr_worker_self()->exceptions;
+    raised->uncaught = exceptions != NULL ? exceptions->uncaught : 0;
     raised->exception = (struct _Unwind_Exception){.exception_class = exception_class};
     (void)_Unwind_RaiseException(&raised->exception);
     cr_panic("corio_fail cannot leave a task through code without unwind tables");

@@ -36,6 +36,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/event.h"
+#include "runtime/base/exceptions.h"
 #include "runtime/base/sanitizer.h"
 #include "runtime/base/timer.h"
 #include "runtime/observe/trace.h"
@@ -77,10 +78,11 @@ struct cr_worker {
     uint64_t arriving_count;
     cr_park home;
     cr_stack_cache stacks;
-    cr_park *overflow;      /* continuations for which the deque had no memory */
-    cr_park *settling;      /* waiters of scopes marked in this step: they go on when it ends */
-    void *asked;            /* request lists, see runtime/io */
-    cr_trace_buffer *trace; /* NULL: no trace is written */
+    cr_park *overflow;         /* continuations for which the deque had no memory */
+    cr_park *settling;         /* waiters of scopes marked in this step: they go on when it ends */
+    void *asked;               /* request lists, see runtime/io */
+    cr_trace_buffer *trace;    /* NULL: no trace is written */
+    cr_exceptions *exceptions; /* its thread's; NULL: there is no C++ runtime */
     /* Whether there is more to do than usual: it is traced, or simulated, or needs a fence, or a
      * sanitizer is told. */
     bool special;
@@ -119,7 +121,8 @@ struct cr_sched {
     cr_sim sim;     /* seed 0: none */
     cr_cancel cancel;
     cr_timers timers;
-    corio_waiters held; /* tasks at full windows: looked at by the boundary */
+    cr_exceptions_fn *exceptions; /* NULL: there is no C++ runtime */
+    corio_waiters held;           /* tasks at full windows: looked at by the boundary */
 
     cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
     size_t resume_count;

@@ -59,6 +59,8 @@ static void find_native_stack(cr_worker *worker, const cr_worker *outer)
 static void home_init(cr_worker *worker, const cr_worker *outer)
 {
     cr_worker_set_self(worker);
+    if (worker->sched->exceptions != NULL)
+        worker->exceptions = worker->sched->exceptions();
     if (cr_sanitized_thread())
         worker->home_fiber = __tsan_get_current_fiber();
     if (cr_sanitized_address())
@@ -97,6 +99,7 @@ void cr_sched_run(cr_sched *sched, const cr_item *root)
     cr_worker *outer = cr_worker_self();
     void *alternate = cr_overflow_thread_init();
     home_init(worker, outer);
+    cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     cr_store_32(&sched->over, 0); /* nobody is active, and worker 0 is this thread */
     /* The deque has room: it is empty. */
     CR_INVARIANT(cr_deque_push_owner(&worker->deque, root));
@@ -105,6 +108,7 @@ void cr_sched_run(cr_sched *sched, const cr_item *root)
     cr_store_release_32(&sched->active, 1);
     home_loop(worker);
     cr_tell_acquire(&sched->over);
+    cr_exceptions_put(worker->exceptions, &kept);
     cr_worker_set_self(outer);
     cr_overflow_thread_fini(alternate);
 }
@@ -196,6 +200,7 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
     cr_cancel_init(&sched->cancel);
     cr_timers_init(&sched->timers);
     pthread_mutex_init(&sched->starved_lock, NULL);
+    sched->exceptions = cr_exceptions_find();
     int rc = cr_stack_pool_init(&sched->pool, stack_bytes, max_stacks, workers);
     sched->pool.task_name = overflowing_task;
     if (rc == 0) {

@@ -173,15 +173,17 @@ static __attribute__((noinline)) void suspend_for_any(cr_worker *worker, cr_park
     leave(worker, park, next_place(worker), false);
 }
 
-/* With all that few have: a trace, a sanitizer. */
+/* With all that few have: a trace, exceptions, a sanitizer. */
 static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_park *park)
 {
+    cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     if (cr_worker_traced(worker))
         cr_trace_park(worker->trace, park);
     cr_park *next = cr_next_resume(worker);
     leave(worker, park, next != NULL ? park_place(next) : next_place(worker), true);
     cr_tell_acquire(park);
     worker = cr_worker_self();
+    cr_exceptions_put(worker->exceptions, &kept);
     if (park->traced)
         cr_trace_resume(worker->trace, park);
 }
@@ -197,7 +199,7 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     if (CR_UNLIKELY(worker->arriving != NULL))
         cr_arrive_all(worker);
     cr_park *next;
-    if (CR_UNLIKELY(worker->special))
+    if (CR_UNLIKELY(worker->special) || cr_exceptions_any(worker->exceptions))
         suspend_specially(worker, park);
     else if (CR_LIKELY((next = cr_next_resume(worker)) != NULL))
         leave(worker, park, park_place(next), false);

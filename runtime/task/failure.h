@@ -20,6 +20,7 @@
 typedef struct cr_raised {
     struct _Unwind_Exception exception;
     int code;
+    unsigned uncaught; /* C++ exceptions on their way when it was raised (exceptions.h) */
 } cr_raised;
 
 typedef struct cr_failure {

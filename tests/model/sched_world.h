@@ -47,6 +47,11 @@ static struct {
 
 /* -- What is not part of it -- */
 
+cr_exceptions_fn *cr_exceptions_find(void)
+{
+    return NULL;
+}
+
 void *cr_overflow_thread_init(void)
 {
     return NULL;
