@@ -38,7 +38,9 @@ typedef struct corio_dispatcher_options {
     corio_dispatch_fn *dispatch;
     void *self;       /* first argument of dispatch and hash; borrowed until the runtime's end */
     size_t max_batch; /* most requests in one call: more go out as several batches; 0: no limit */
-    size_t max_in_flight; /* most requests unanswered at once: more wait their turn; 0: no limit */
+    /* Most requests unanswered at once: more wait their turn, with CORIO_WAIT_STRICT until nothing is
+     * in flight; 0: no limit. */
+    size_t max_in_flight;
     /* Hash of an input for the batch log, the same in every run. NULL: FNV-1a of its input_bytes
      * bytes, which is wrong where an input holds pointers. */
     uint64_t (*hash)(void *self, const void *input);

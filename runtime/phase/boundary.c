@@ -139,19 +139,23 @@ static bool something_goes_on(const corio_runtime *runtime, const cr_worker *lea
     return runtime->io.ready_count > 0 || cr_can_run(leader);
 }
 
-/* Hands over what may go, and takes what is complete. */
+/* Hands over what may go, and takes what is complete. Strict: all of it, in rounds. What max_in_flight
+ * keeps back waits for the end of a round, so that no batch depends on which slice was the first. */
 static void exchange(corio_runtime *runtime, cr_worker *leader)
 {
     cr_io *io = &runtime->io;
     cr_io_dispatch(io, leader);
     cr_io_take_replies(io, leader);
-    while (runtime->options.wait_mode == CORIO_WAIT_STRICT && io->in_flight > 0) {
+    while (runtime->options.wait_mode == CORIO_WAIT_STRICT) {
+        if (io->in_flight == 0)
+            cr_io_dispatch(io, leader);
+        if (io->in_flight == 0)
+            return;
         uint32_t seen = cr_event_value(&io->replied);
         cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
         if (cr_load_ptr((void *const *)&io->replies) == NULL)
             sleep_until_something(runtime, seen);
         cr_io_take_replies(io, leader);
-        cr_io_dispatch(io, leader); /* max_in_flight may have kept some back */
     }
 }
 

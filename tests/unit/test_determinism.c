@@ -342,14 +342,15 @@ static text read_whole(const char *path)
 }
 
 static void add(corio_runtime *runtime, const char *name, corio_dispatch_fn *fn, size_t max_batch,
-                corio_dispatcher **ret)
+                size_t max_in_flight, corio_dispatcher **ret)
 {
     corio_dispatcher_options options = {.size = sizeof options,
                                         .name = name,
                                         .dispatch = fn,
                                         .input_bytes = sizeof(uint64_t),
                                         .output_bytes = sizeof(uint64_t),
-                                        .max_batch = max_batch};
+                                        .max_batch = max_batch,
+                                        .max_in_flight = max_in_flight};
     assert_int_equal(corio_dispatcher_add(runtime, &options, ret), 0);
 }
 
@@ -365,9 +366,9 @@ static text log_of(corio_task_fn *program, unsigned workers)
     options.wait_mode = CORIO_WAIT_STRICT;
     options.batch_log = path;
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
-    add(runtime, "plain", answer_plain, 0, &plain);
-    add(runtime, "flaky", answer_flaky, 100, &flaky);
-    add(runtime, "sliced", submit_slices, 0, &sliced);
+    add(runtime, "plain", answer_plain, 0, 0, &plain);
+    add(runtime, "flaky", answer_flaky, 100, 0, &flaky);
+    add(runtime, "sliced", submit_slices, 0, 100, &sliced);
     assert_int_equal(corio_run(runtime, program, NULL), 0);
     assert_int_equal(corio_runtime_destroy(runtime), 0);
     text log = read_whole(path);
