@@ -35,8 +35,14 @@ CORIO_API corio_dispatcher *corio_batch_dispatcher(const corio_batch *batch);
 /* corio_batch_partial_calls: how many calls of corio_io_all, of the whole runtime, have some of their
  * answers and wait for the others. For dispatchers whose answers point to memory of their own: a
  * task that is among these has not gone on yet, and will still look at the answers it has got.
- * Suspends: never. Thread: the dispatch function. */
+ * Suspends: never. Thread: the dispatch function, and corio_restore_fn. */
 CORIO_API size_t corio_batch_partial_calls(const corio_batch *batch);
+
+/* corio_batch_resumes: how often tasks have gone on, of the whole runtime, since it was created. For
+ * dispatchers as above, whose answers are valid until the task next suspends: once the number has
+ * changed, it has, unless it is among the partial calls. Suspends: never. Thread: the dispatch
+ * function, and corio_restore_fn. */
+CORIO_API uint64_t corio_batch_resumes(const corio_batch *batch);
 
 /* corio_batch_input, corio_batch_output: input and output of request i, as the task gave them:
  * input_bytes to read, output_bytes to write before respond. NULL if i is out of range, is in a

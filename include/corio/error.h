@@ -24,7 +24,8 @@ CORIO_BEGIN_DECLS
     X(CORIO_ENEGATIVE, -4103, "the count of the wait group would be negative")                     \
     X(CORIO_EDIFFERENT, -4104, "the batches differ from those of the recorded run")                \
     X(CORIO_ECLOSED, -4105, "the channel is closed")                                               \
-    X(CORIO_EBROKEN, -4106, "the barrier is broken")
+    X(CORIO_EBROKEN, -4106, "the barrier is broken")                                               \
+    X(CORIO_ERECORDING, -4107, "the recording is damaged, cut off, or none of this version")
 
 enum corio_error_code {
 #define CORIO_ERROR_ENUMERATOR(name, value, text) name = value,

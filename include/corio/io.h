@@ -30,13 +30,33 @@ enum {
  * slow work to corio_batch_submit. */
 typedef int corio_dispatch_fn(void *self, corio_batch *batch);
 
+/* Takes the bytes of an answer that is being recorded. */
+typedef struct corio_sink corio_sink;
+
+/* corio_sink_write: appends bytes to the answer. Suspends: never. Thread: the save function.
+ * Errors: -EINVAL bad argument; -ENOMEM. */
+CORIO_API int corio_sink_write(corio_sink *sink, const void *bytes, size_t count);
+
+/* Writes an answer into a recording: whatever `restore` needs. status: 0, or the request's error;
+ * output as the dispatcher left it. Returns 0, or a negative code: the recording ends here then, and
+ * corio_runtime_destroy returns it. Thread: a worker between phases; no task runs. */
+typedef int corio_save_fn(void *self, const void *input, const void *output, int status,
+                          corio_sink *sink);
+
+/* Gives request i of the batch its output in a replay, as the dispatch function would; the library
+ * responds, or fails the request if status is not 0. bytes: what `save` wrote, aligned to 8,
+ * and a zero behind; do not trust it, the file may come from anywhere. Returns 0; -ENOMEM, which the request gets; or
+ * another negative code: they are no such bytes. Thread: as save. */
+typedef int corio_restore_fn(void *self, const corio_batch *batch, size_t i, int status,
+                             const void *bytes, size_t count);
+
 typedef struct corio_dispatcher_options {
     size_t size;         /* sizeof(corio_dispatcher_options) */
     const char *name;    /* copied; for logs and reports */
     size_t input_bytes;  /* bytes of one input; 0: none */
     size_t output_bytes; /* bytes of one output; 0: none */
     corio_dispatch_fn *dispatch;
-    void *self;       /* first argument of dispatch and hash; borrowed until the runtime's end */
+    void *self;       /* first argument of the functions; borrowed until the runtime's end */
     size_t max_batch; /* most requests in one call: more go out as several batches; 0: no limit */
     /* Most requests unanswered at once: more wait their turn, with CORIO_WAIT_STRICT until nothing is
      * in flight; 0: no limit. */
@@ -44,6 +64,11 @@ typedef struct corio_dispatcher_options {
     /* Hash of an input for the batch log, the same in every run. NULL: FNV-1a of its input_bytes
      * bytes, which is wrong where an input holds pointers. */
     uint64_t (*hash)(void *self, const void *input);
+    /* For corio_options.record and replay, where the output does not say it all: it holds pointers,
+     * or answers go where an input points to. Both or none. NULL: the output's output_bytes bytes. */
+    corio_save_fn *save;
+    corio_restore_fn *restore;
+    bool not_recorded; /* it cannot be recorded or replayed: to add it is -ENOTSUP then */
 } corio_dispatcher_options;
 
 /* corio_hash_bytes: what a `hash` is made with: `bytes` bytes at `input`, hashed after those that made
@@ -63,7 +88,8 @@ CORIO_MAYBE_UNUSED static inline uint64_t corio_hash_bytes(uint64_t hash, const 
  * runtime.
  *
  * ret_dispatcher: borrowed. Suspends: never. Thread: any, outside of runs.
- * Errors: -EINVAL bad argument; -EBUSY a run is going on; -ENOMEM. */
+ * Errors: -EINVAL bad argument; -EBUSY a run is going on; -ENOMEM; -ENOTSUP it is `not_recorded`, and
+ * the runtime records or replays. */
 CORIO_API int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options *options,
                                    corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
 

@@ -65,11 +65,20 @@ typedef struct corio_options {
      * argument. */
     void (*report)(void *self, const char *text);
     void *report_self;
+    /* CORIO_RECORD; a file that gets all answers of dispatchers, for `replay`; NULL: none. */
+    const char *record;
+    /* CORIO_REPLAY; a file that `record` made. Dispatchers are not called: the answers come from it,
+     * in the phases in which they came then (with the recorded wait_mode), whatever the number of
+     * workers. A program that asks something else is told so as by `check`, and its requests fail
+     * with CORIO_EDIFFERENT from there on; a file that is damaged gives CORIO_ERECORDING. NULL: none.
+     * Not together with `record`. */
+    const char *replay;
 } corio_options;
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
-        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL   \
+        sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL,  \
+            NULL, NULL                                                                             \
     }
 
 /* How stacks are guarded against overflow. */
@@ -103,7 +112,9 @@ typedef struct corio_stats {
  * options: borrowed for the call; NULL for all defaults. ret_runtime: given; release it with
  * corio_runtime_destroy. Suspends: never. Thread: any. Errors: -EINVAL an option or environment
  * variable is out of range (nothing is created); -ENOMEM memory or address space; -EAGAIN a
- * thread cannot be made; another negated errno value if the batch log, trace or recording cannot be opened. */
+ * thread cannot be made; CORIO_ERECORDING the file to replay is no recording, or one of another
+ * version or kind of machine; another negated errno value if the batch log, trace or recording
+ * cannot be opened. */
 CORIO_API int corio_runtime_create(const corio_options *options,
                                    corio_runtime **ret_runtime) CORIO_MUST_CHECK;
 
@@ -111,8 +122,8 @@ CORIO_API int corio_runtime_create(const corio_options *options,
  * ignored.
  *
  * Suspends: never. Thread: any that is not inside a run of this runtime.
- * Errors: -EBUSY a run is going on; nothing happens then. Another: all is released, but the batch log
- * or the trace is not whole: the first error in writing it (-ENOSPC, say). */
+ * Errors: -EBUSY a run is going on; nothing happens then. Another: all is released, but the batch log,
+ * the trace or the recording is not whole: the first error in writing it (-ENOSPC, say). */
 CORIO_API int corio_runtime_destroy(corio_runtime *runtime);
 
 /* corio_run: runs `root` as a task, with all that it spawns, and returns when everything is
@@ -145,6 +156,12 @@ CORIO_API const char *corio_runtime_report(const corio_runtime *runtime);
  *
  * Suspends: never. Thread: any. Errors: -EINVAL a bad pointer or size. */
 CORIO_API int corio_runtime_stats(corio_runtime *runtime, corio_stats *stats);
+
+/* corio_runtime_recording, corio_runtime_replaying: whether options or environment say so, for
+ * programs that leave out then what only dispatchers need: connecting to a server, say. Suspends:
+ * never. Thread: any. */
+CORIO_API bool corio_runtime_recording(const corio_runtime *runtime);
+CORIO_API bool corio_runtime_replaying(const corio_runtime *runtime);
 
 /* corio_runtime_trim: gives the memory of free stacks back to the system. A run keeps as many as it
  * needed at most, for the next one; more than that is given back when it ends.

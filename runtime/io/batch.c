@@ -179,6 +179,11 @@ size_t corio_batch_partial_calls(const corio_batch *batch)
     return batch != NULL ? batch->dispatcher->io->partial_calls : 0;
 }
 
+uint64_t corio_batch_resumes(const corio_batch *batch)
+{
+    return batch != NULL ? batch->dispatcher->io->resumes : 0;
+}
+
 const void *corio_batch_input(const corio_batch *batch, size_t i)
 {
     const corio_request *request = own_request(batch, i);

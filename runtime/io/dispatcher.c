@@ -92,7 +92,8 @@ static bool take_options(const corio_dispatcher_options *options,
                          corio_dispatcher_options *ret_options)
 {
     return options != NULL && cr_options_copy(ret_options, sizeof *ret_options, options) &&
-           ret_options->name != NULL && ret_options->dispatch != NULL;
+           ret_options->name != NULL && ret_options->dispatch != NULL &&
+           !ret_options->save == !ret_options->restore;
 }
 
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
@@ -101,6 +102,11 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
     corio_dispatcher_options taken;
     if (!take_options(options, &taken))
         return -EINVAL;
+    bool replaying = io->replay.file != NULL;
+    if (taken.not_recorded && (replaying || io->record.file != NULL))
+        return -ENOTSUP;
+    if (replaying)
+        taken.dispatch = cr_replay_dispatch;
     corio_dispatcher *dispatcher = cr_alloc_zeroed(sizeof *dispatcher);
     if (dispatcher == NULL)
         return -ENOMEM;

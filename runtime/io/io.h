@@ -26,6 +26,7 @@
 
 #include "runtime/base/event.h"
 #include "runtime/io/order.h"
+#include "runtime/io/tape.h"
 #include "runtime/io/threads.h"
 #include "runtime/sched/sched.h"
 
@@ -136,15 +137,17 @@ typedef struct cr_ready {
 
 /* A request that is to go out again later. */
 typedef struct cr_retry {
-    cr_timer timer;
+    cr_timer timer; /* not armed in a replay */
     cr_entry entry;
+    uint64_t batch, index; /* where it was put off */
     cr_io *io;
-    struct cr_retry *before, *behind; /* all of the runtime */
+    struct cr_retry *before,
+        *behind; /* all of the runtime, in the order in which they were put off */
 } cr_retry;
 
 /* The batch log, and one of an earlier run that this one is compared with. */
 typedef struct cr_log {
-    bool wanted; /* one of the two is open */
+    bool wanted; /* one of the two is open, or there is a recording */
     FILE *file;
     FILE *check;
     int error; /* of writing, the first */
@@ -165,6 +168,7 @@ struct cr_io {
     size_t dispatcher_capacity;
     size_t in_flight; /* of all dispatchers */
     size_t partial_calls;
+    uint64_t resumes; /* times that tasks went on behind an I/O phase */
     cr_order order;
 
     cr_ready *ready;
@@ -175,7 +179,7 @@ struct cr_io {
     size_t in_use_count;
     size_t in_use_capacity;
 
-    cr_retry *delayed;
+    cr_retry *delayed, *delayed_last;
     uint32_t handled; /* changes of the marks that have been looked at */
     bool some_expired;
 
@@ -192,6 +196,9 @@ struct cr_io {
 
     cr_trace *trace; /* NULL: none is written */
     cr_log log;
+    cr_record record;
+    cr_replay replay;
+    cr_place place; /* of the boundary that is going on */
     uint64_t batch_total, request_total;
 
     alignas(64) corio_batch
@@ -199,6 +206,18 @@ struct cr_io {
     cr_event replied;
     uint32_t replying; /* threads that are telling of a reply: cr_io_fini waits for them */
 };
+
+/* In a recording. */
+static inline cr_moment cr_io_moment(const cr_io *io)
+{
+    return (cr_moment){.phase = io->sched->phase, .place = io->place};
+}
+
+/* Whether something may come without any task's doing: answers, or what was put off. */
+static inline bool cr_io_waits(const cr_io *io)
+{
+    return io->in_flight > 0 || io->delayed != NULL;
+}
 
 int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits);
 void cr_io_stop(cr_io *io); /* no thread answers any more */
@@ -213,6 +232,8 @@ void cr_io_collect(
 void cr_io_dispatch(cr_io *io,
                     cr_worker *leader); /* queues into batches, as far as the limits allow */
 void cr_io_take_replies(cr_io *io, cr_worker *leader);
+/* In a replay: what has been put off goes out again, as it did when it was recorded. */
+void cr_io_replay_retries(cr_io *io, cr_worker *leader);
 bool cr_io_queued(const cr_io *io); /* something waits for its turn, or is to be retried now */
 /* Requests of cancelled tasks and expired calls that have not been handed over are answered. */
 void cr_io_withdraw(cr_io *io, cr_worker *leader);
@@ -228,7 +249,9 @@ bool cr_request_done(corio_request *request);
 void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error);
 /* What a request of the call is to be answered with instead of going out; 0: nothing. */
 int cr_call_given_up(const cr_io *io, const cr_call *call);
-bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry); /* false: no memory */
+/* A request that was put off as number `index` of the batch. false: no memory. */
+bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry, uint64_t batch,
+                    uint64_t index);
 void cr_retry_remove(cr_retry *retry); /* out of io->delayed, and freed */
 
 corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
@@ -253,6 +276,8 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
 int cr_log_open(cr_log *log, const char *path, const char *check);
 int cr_log_close(cr_log *log); /* the first error of opening, writing or closing */
 void cr_log_batch(cr_log *log, const corio_batch *batch);
+/* Where this run parts from a recorded one, for a report: lines, or NULL for nothing. */
+void cr_log_differ(cr_log *log, uint64_t number, const char *expected, const char *found);
 /* Nothing of this run is missing; false: it has differed. */
 bool cr_log_end_run(cr_log *log);
 

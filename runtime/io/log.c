@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * log.c - the batch log: one line per request handed over; and comparing with one of another run.
+ * A recording (tape.h) has these lines, too.
  *
  *     phase TAB dispatcher TAB position TAB spawn path TAB hash of the input
  *
@@ -45,23 +46,17 @@ static bool print_line(cr_log *log, const corio_batch *batch, size_t i)
 
 /* -- Comparing -- */
 
-/* Where the runs part. The texts are lines, or NULL at the end. */
-static void differ(cr_log *log, const char *expected, const char *found)
+void cr_log_differ(cr_log *log, uint64_t number, const char *expected, const char *found)
 {
-    static const char nothing[] = "(nothing)\n";
-    size_t bytes = 0;
+    static const char what[] = "corio: this run differs from the recorded one at line %" PRIu64
+                               " (phase, dispatcher, position, task, hash of the input)\n"
+                               "  recorded: %s  now:      %s";
+    expected = expected != NULL ? expected : "(nothing)\n";
+    found = found != NULL ? found : "(nothing)\n";
+    size_t bytes = sizeof what + 20 + strlen(expected) + strlen(found);
     log->differs = true;
-    FILE *text = open_memstream(&log->difference, &bytes);
-    if (text == NULL)
-        return;
-    fprintf(text,
-            "corio: this run differs from the recorded one at line %" PRIu64
-            " (phase, dispatcher, position, task, hash of the input)\n  recorded: %s  now:      %s",
-            log->number, expected != NULL ? expected : nothing, found != NULL ? found : nothing);
-    if (fclose(text) != 0) {
-        cr_free(log->difference);
-        log->difference = NULL;
-    }
+    if (log->difference == NULL && (log->difference = cr_alloc(bytes)) != NULL)
+        snprintf(log->difference, bytes, what, number, expected, found);
 }
 
 /* The next line of the recording in log->recorded; false: there is none. */
@@ -80,7 +75,7 @@ static void compare_line(cr_log *log)
     bool any = read_recorded(log);
     log->ahead = false;
     if (!any || strcmp(log->recorded, log->line) != 0)
-        differ(log, any ? log->recorded : NULL, log->line);
+        cr_log_differ(log, log->number, any ? log->recorded : NULL, log->line);
 }
 
 bool cr_log_end_run(cr_log *log)
@@ -90,24 +85,50 @@ bool cr_log_end_run(cr_log *log)
     /* Each run begins with phase 0: a line of a later one should have come in this run. */
     if (!log->differs && read_recorded(log) && strncmp(log->recorded, "0\t", 2) != 0) {
         log->number++;
-        differ(log, log->recorded, NULL);
+        cr_log_differ(log, log->number, log->recorded, NULL);
     }
     return !log->differs;
 }
 
 /* -- Writing -- */
 
+static void write_line(cr_log *log)
+{
+    if (log->file != NULL && log->error == 0 && fputs(log->line, log->file) == EOF)
+        log->error = errno != 0 ? -errno : -EIO;
+    if (log->check != NULL)
+        compare_line(log);
+}
+
+static void use_line(cr_io *io)
+{
+    write_line(&io->log);
+    if (io->record.file != NULL)
+        cr_record_asked(&io->record, io->log.line);
+    if (io->replay.file != NULL)
+        cr_replay_asked(io, io->log.line);
+}
+
+/* Without memory for a line none of the files can be right. */
+static void fail_all(cr_io *io, int error)
+{
+    if ((io->log.file != NULL || io->log.check != NULL) && io->log.error == 0)
+        io->log.error = error;
+    if (io->record.file != NULL && io->record.error == 0)
+        io->record.error = error;
+    if (io->replay.file != NULL && io->replay.error == 0)
+        io->replay.error = error;
+}
+
 void cr_log_batch(cr_log *log, const corio_batch *batch)
 {
-    for (size_t i = 0; i < batch->count && log->error == 0; i++) {
+    cr_io *io = batch->dispatcher->io;
+    for (size_t i = 0; i < batch->count; i++) {
         if (!print_line(log, batch, i)) {
-            log->error = -ENOMEM;
+            fail_all(io, -ENOMEM);
             return;
         }
-        if (log->file != NULL && fputs(log->line, log->file) == EOF)
-            log->error = errno != 0 ? -errno : -EIO;
-        if (log->check != NULL)
-            compare_line(log);
+        use_line(io);
     }
 }
 

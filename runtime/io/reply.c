@@ -39,16 +39,18 @@ bool cr_request_done(corio_request *request)
 }
 
 /* To the dispatcher's queue again, now or later; unless nobody wants it any more. */
-static void again(cr_io *io, cr_worker *leader, corio_request *request, const cr_entry *entry)
+static void again(cr_io *io, cr_worker *leader, const corio_batch *batch, const cr_entry *entry)
 {
+    corio_request *request = cr_entry_request(entry);
     corio_dispatcher *dispatcher = request->dispatcher;
+    size_t index = (size_t)(entry - batch->storage->items);
     uint64_t due = request->reserved_due_ns;
     cr_entry kept = *entry;
     request->reserved_state = CR_REQUEST_OPEN;
     int given_up = cr_call_given_up(io, request->reserved_call);
     if (given_up != 0)
         cr_answer_all(leader, &kept, 1, given_up);
-    else if (due != 0 && cr_retry_later(io, due, &kept))
+    else if (due != 0 && cr_retry_later(io, due, &kept, batch->number, index))
         return;
     else if (cr_entries_reserve(&dispatcher->retries, 1))
         dispatcher->retries.items[dispatcher->retries.count++] = kept;
@@ -56,12 +58,13 @@ static void again(cr_io *io, cr_worker *leader, corio_request *request, const cr
         cr_answer_all(leader, &kept, 1, -ENOMEM);
 }
 
-/* Answers entries [0, count) and leaves the parked stacks that may go on at their front; returns
- * how many. A request of corio_io that is not to be retried needs no look: its call has no
+/* Answers `count` entries of the batch and leaves the parked stacks that may go on at their front;
+ * returns how many. A request of corio_io that is not to be retried needs no look: its call has no
  * other. */
-static size_t take_entries(cr_io *io, cr_worker *leader, cr_entry *entries, size_t count,
-                           bool some_retry)
+static size_t take_entries(cr_io *io, cr_worker *leader, const corio_batch *batch,
+                           cr_entry *entries, size_t count)
 {
+    bool some_retry = batch->retries > 0;
     size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
         corio_request *request = cr_entry_request(&entries[i]);
@@ -70,7 +73,7 @@ static size_t take_entries(cr_io *io, cr_worker *leader, cr_entry *entries, size
             entries[ready++].what =
                 (char *)request - offsetof(cr_single, request) + offsetof(cr_single, call.park);
         } else if (request->reserved_state == CR_REQUEST_RETRY) {
-            again(io, leader, request, &entries[i]);
+            again(io, leader, batch, &entries[i]);
         } else if (cr_request_done(request)) {
             cr_call *call = request->reserved_call;
             entries[ready] = entries[i];
@@ -112,7 +115,7 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
         cr_entry *entries = batch->entries + i;
         batch->dispatcher->in_flight -= own;
         io->in_flight -= own;
-        size_t ready = take_entries(io, leader, entries, own, batch->retries > 0);
+        size_t ready = take_entries(io, leader, batch, entries, own);
         if (kept) {
             add_ready(io, leader, entries, ready);
             continue;
@@ -127,11 +130,15 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
 
 void cr_io_take_replies(cr_io *io, cr_worker *leader)
 {
+    if (CR_UNLIKELY(io->replay.file != NULL))
+        cr_replay_answer(io);
     if (cr_load_ptr((void *const *)&io->replies) == NULL)
         return;
     /* [acquire reply.batch] answers are seen */
     corio_batch *batch = cr_swap_ptr(&io->replies, NULL);
     cr_tell_acquire(&io->replies);
+    if (CR_UNLIKELY(io->record.file != NULL))
+        cr_record_replies(io, batch);
     while (batch != NULL) {
         corio_batch *next = batch->next;
         take_reply(io, leader, batch);
@@ -173,6 +180,8 @@ static void fire(void *context, cr_timer *timer)
 {
     cr_retry *retry = (cr_retry *)timer;
     corio_dispatcher *dispatcher = cr_entry_request(&retry->entry)->dispatcher;
+    if (CR_UNLIKELY(retry->io->record.file != NULL))
+        cr_record_again(retry->io, retry->batch, retry->index);
     if (cr_entries_reserve(&dispatcher->retries, 1))
         dispatcher->retries.items[dispatcher->retries.count++] = retry->entry;
     else
@@ -180,29 +189,63 @@ static void fire(void *context, cr_timer *timer)
     cr_retry_remove(retry);
 }
 
-bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry)
+bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry, uint64_t batch,
+                    uint64_t index)
 {
     cr_retry *retry = cr_alloc(sizeof *retry);
     if (retry == NULL)
         return false;
-    *retry = (cr_retry){.timer.fire = fire, .entry = *entry, .io = io, .behind = io->delayed};
-    if (cr_timers_arm(&io->sched->timers, &retry->timer, due_ns) != 0) {
+    *retry = (cr_retry){.timer.fire = fire,
+                        .entry = *entry,
+                        .batch = batch,
+                        .index = index,
+                        .io = io,
+                        .before = io->delayed_last};
+    if (io->replay.file == NULL && cr_timers_arm(&io->sched->timers, &retry->timer, due_ns) != 0) {
         cr_free(retry);
         return false;
     }
-    if (io->delayed != NULL)
-        io->delayed->before = retry;
-    io->delayed = retry;
+    if (io->delayed_last != NULL)
+        io->delayed_last->behind = retry;
+    else
+        io->delayed = retry;
+    io->delayed_last = retry;
     return true;
 }
 
 void cr_retry_remove(cr_retry *retry)
 {
+    cr_io *io = retry->io;
     if (retry->before != NULL)
         retry->before->behind = retry->behind;
     else
-        retry->io->delayed = retry->behind;
+        io->delayed = retry->behind;
     if (retry->behind != NULL)
         retry->behind->before = retry->before;
+    else
+        io->delayed_last = retry->before;
     cr_free(retry);
+}
+
+/* Mostly the first: they go out again in the order in which they were put off. */
+static cr_retry *find_retry(const cr_io *io, uint64_t batch, uint64_t index)
+{
+    cr_retry *retry = io->delayed;
+    while (retry != NULL && (retry->batch != batch || retry->index != index))
+        retry = retry->behind;
+    return retry;
+}
+
+void cr_io_replay_retries(cr_io *io, cr_worker *leader)
+{
+    uint64_t batch, index;
+    while (cr_replay_again(io, &batch, &index)) {
+        cr_retry *retry = find_retry(io, batch, index);
+        if (retry != NULL) /* else it was answered for want of memory */
+            fire(leader, &retry->timer);
+    }
+    while (io->replay.error != 0 && io->delayed != NULL) {
+        cr_answer_all(leader, &io->delayed->entry, 1, io->replay.error);
+        cr_retry_remove(io->delayed);
+    }
 }

@@ -112,10 +112,18 @@ static bool simulate(cr_sched *sched)
     return true;
 }
 
+static bool timers_armed(corio_runtime *runtime)
+{
+    return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
+}
+
 /* `seen`: the event's value when there was nothing yet. */
 static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
 {
     cr_sched *sched = &runtime->sched;
+    if (CR_UNLIKELY(runtime->io.replay.file != NULL) &&
+        !cr_replay_must_sleep(&runtime->io, timers_armed(runtime)))
+        return;
     if (cr_simulated(sched) && simulate(sched))
         return;
     cr_event_wait(&runtime->io.replied, seen, cr_timers_next(&sched->timers));
@@ -125,6 +133,7 @@ static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
 static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
 {
     cr_io *io = &runtime->io;
+    io->place = CR_PLACE_WAIT;
     uint32_t seen = cr_event_value(&io->replied);
     cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
     if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
@@ -144,8 +153,10 @@ static bool something_goes_on(const corio_runtime *runtime, const cr_worker *lea
 static void exchange(corio_runtime *runtime, cr_worker *leader)
 {
     cr_io *io = &runtime->io;
+    io->place = CR_PLACE_EXCHANGE;
     cr_io_dispatch(io, leader);
     cr_io_take_replies(io, leader);
+    io->place = CR_PLACE_STRICT;
     while (runtime->options.wait_mode == CORIO_WAIT_STRICT) {
         if (io->in_flight == 0)
             cr_io_dispatch(io, leader);
@@ -159,17 +170,13 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
     }
 }
 
-static bool timers_armed(corio_runtime *runtime)
-{
-    return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
-}
-
 /* Runs I/O phases until something can run. */
 static void io_phases(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
     cr_io *io = &runtime->io;
     for (;;) {
+        io->place = CR_PLACE_BEGIN;
         cr_apply_changes(runtime, leader);
         cr_io_collect(io, leader);
         exchange(runtime, leader);
@@ -183,7 +190,7 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
             return;
         if (cr_io_queued(io))
             continue;
-        if (io->in_flight > 0 || timers_armed(runtime)) {
+        if (cr_io_waits(io) || timers_armed(runtime)) {
             wait_for_changes(runtime, leader);
             if (something_goes_on(runtime, leader))
                 return;
@@ -230,8 +237,12 @@ bool cr_boundary(void *owner, cr_worker *leader)
         return false;
     }
     uint64_t phase = sched->phase;
-    if (!cr_settle(runtime, leader))
+    if (!cr_settle(runtime, leader)) {
         io_phases(runtime, leader);
+        runtime->io.resumes++;
+        cr_record_mark(&runtime->io.record, CR_FRAME_GO);
+        cr_replay_go(&runtime->io);
+    }
     cr_entry *parks;
     size_t count = cr_io_resume_list(&runtime->io, leader, &parks);
     cr_cancel_next_step(&sched->cancel);

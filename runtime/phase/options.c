@@ -50,6 +50,13 @@ static int wait_mode_from(const char *variable, corio_wait_mode *mode)
     return 0;
 }
 
+static void file_from(const char *variable, const char **path)
+{
+    const char *text = getenv(variable);
+    if (text != NULL && *text != '\0')
+        *path = text;
+}
+
 static int check(const corio_options *options)
 {
     size_t stack = options->stack_bytes;
@@ -57,7 +64,8 @@ static int check(const corio_options *options)
         options->workers <= most_workers && options->io_permits <= most_permits &&
         stack >= smallest_stack && stack <= largest_stack && (stack & (stack - 1)) == 0 &&
         options->max_stacks <= UINT32_MAX &&
-        (options->wait_mode == CORIO_WAIT_STREAMING || options->wait_mode == CORIO_WAIT_STRICT);
+        (options->wait_mode == CORIO_WAIT_STREAMING || options->wait_mode == CORIO_WAIT_STRICT) &&
+        (options->record == NULL || options->replay == NULL);
     return good ? 0 : -EINVAL;
 }
 
@@ -86,15 +94,11 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack();
     resolved.max_stacks = (size_t)max_stacks;
     resolved.io_permits = io_permits != 0 ? (unsigned)io_permits : 128;
-    const char *log = getenv("CORIO_BATCH_LOG");
-    if (log != NULL && *log != '\0')
-        resolved.batch_log = log;
-    const char *recorded = getenv("CORIO_CHECK");
-    if (recorded != NULL && *recorded != '\0')
-        resolved.check = recorded;
-    const char *trace = getenv("CORIO_TRACE");
-    if (trace != NULL && *trace != '\0')
-        resolved.trace = trace;
+    file_from("CORIO_BATCH_LOG", &resolved.batch_log);
+    file_from("CORIO_CHECK", &resolved.check);
+    file_from("CORIO_TRACE", &resolved.trace);
+    file_from("CORIO_RECORD", &resolved.record);
+    file_from("CORIO_REPLAY", &resolved.replay);
     *ret_resolved = resolved;
     return check(&resolved);
 }

@@ -33,13 +33,33 @@ static int open_trace(corio_runtime *runtime)
 static int close_files(corio_runtime *runtime)
 {
     int log_rc = cr_log_close(&runtime->io.log);
+    int record_rc = cr_record_close(&runtime->io.record);
+    cr_replay_close(&runtime->io.replay);
     for (unsigned i = 0; i < runtime->sched.worker_count; i++) {
         cr_trace_buffer_destroy(runtime->sched.workers[i]->trace);
         runtime->sched.workers[i]->trace = NULL;
     }
     runtime->io.trace = NULL;
     int trace_rc = cr_trace_close(&runtime->trace);
-    return log_rc != 0 ? log_rc : trace_rc;
+    return log_rc != 0 ? log_rc : record_rc != 0 ? record_rc : trace_rc;
+}
+
+/* A replay waits as the recorded run did. */
+static int open_files(corio_runtime *runtime)
+{
+    corio_options *options = &runtime->options;
+    cr_io *io = &runtime->io;
+    uint32_t wait_mode = options->wait_mode;
+    int rc = cr_log_open(&io->log, options->batch_log, options->check);
+    if (rc == 0)
+        rc = cr_record_open(&io->record, options->record, wait_mode);
+    if (rc == 0)
+        rc = cr_replay_open(&io->replay, options->replay, &wait_mode);
+    if (rc == 0 && options->trace != NULL)
+        rc = open_trace(runtime);
+    options->wait_mode = (corio_wait_mode)wait_mode;
+    io->log.wanted |= io->record.file != NULL || io->replay.file != NULL;
+    return rc;
 }
 
 static int open_parts(corio_runtime *runtime)
@@ -57,9 +77,7 @@ static int open_parts(corio_runtime *runtime)
         cr_sched_fini(&runtime->sched);
         return rc;
     }
-    rc = cr_log_open(&runtime->io.log, options->batch_log, options->check);
-    if (rc == 0 && options->trace != NULL)
-        rc = open_trace(runtime);
+    rc = open_files(runtime);
     cr_sched_specialise(&runtime->sched);
     if (rc != 0) {
         (void)close_files(runtime);
@@ -214,16 +232,20 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     runtime->root_scope.arrived = 1;
     runtime->root_name = name;
     cr_item item = {.fn = root, .scope = &runtime->root_scope, .name = name, .arg = arg};
+    cr_record_mark(&runtime->io.record, CR_FRAME_RUN);
+    cr_replay_begin_run(&runtime->io);
     runtime->phase_began_ns = cr_now_ns();
     bind(canceller, runtime);
     cr_sched_run(&runtime->sched, &item);
     bind(canceller, NULL);
+    cr_record_mark(&runtime->io.record, CR_FRAME_OVER);
     runtime->failure = runtime->root_scope.failure;
     int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;
+    int replay_rc = cr_replay_end_run(&runtime->io);
     bool same = cr_log_end_run(&runtime->io.log);
     cr_report_difference(runtime);
-    if (rc == 0 && !same)
-        rc = CORIO_EDIFFERENT;
+    if (rc == 0)
+        rc = replay_rc != 0 ? replay_rc : same ? 0 : CORIO_EDIFFERENT;
     release(runtime);
     return rc;
 }
@@ -256,6 +278,16 @@ const corio_error *corio_runtime_error(const corio_runtime *runtime)
 const char *corio_runtime_report(const corio_runtime *runtime)
 {
     return runtime != NULL && runtime->report != NULL ? runtime->report : "";
+}
+
+bool corio_runtime_recording(const corio_runtime *runtime)
+{
+    return runtime != NULL && runtime->io.record.file != NULL;
+}
+
+bool corio_runtime_replaying(const corio_runtime *runtime)
+{
+    return runtime != NULL && runtime->io.replay.file != NULL;
 }
 
 int corio_runtime_trim(corio_runtime *runtime)

@@ -72,6 +72,8 @@ static void fire_timers(cr_sched *sched, cr_worker *leader)
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader)
 {
     fire_timers(&runtime->sched, leader);
+    if (CR_UNLIKELY(runtime->io.replay.file != NULL))
+        cr_io_replay_retries(&runtime->io, leader);
     give_up_cancelled(runtime, leader);
 }
 

@@ -235,12 +235,13 @@ static void interrupted_waits_go_on(void **state)
     wrap_interrupt(0);
 }
 
-static int life_with_a_full_disk(const char *trace, const char *batch_log)
+static int life_with_a_full_disk(const char *trace, const char *batch_log, const char *record)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime;
     options.trace = trace;
     options.batch_log = batch_log;
+    options.record = record;
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
     answered = cleanups_due = cleanups_run = 0;
     assert_int_equal(corio_flight_create(sizeof(int), &flight), 0);
@@ -256,8 +257,9 @@ static int life_with_a_full_disk(const char *trace, const char *batch_log)
 static void full_disk_harms_no_run(void **state)
 {
     (void)state;
-    assert_int_equal(life_with_a_full_disk("/dev/full", NULL), 0);
-    assert_int_equal(life_with_a_full_disk(NULL, "/dev/full"), 0);
+    assert_int_equal(life_with_a_full_disk("/dev/full", NULL, NULL), 0);
+    assert_int_equal(life_with_a_full_disk(NULL, "/dev/full", NULL), 0);
+    assert_int_equal(life_with_a_full_disk(NULL, NULL, "/dev/full"), 0);
 }
 
 int main(void)

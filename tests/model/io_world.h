@@ -90,6 +90,39 @@ void cr_log_batch(cr_log *log, const corio_batch *batch)
     (void)batch;
 }
 
+void cr_record_replies(struct cr_io *io, const struct corio_batch *replies)
+{
+    (void)io;
+    (void)replies;
+}
+
+void cr_record_again(struct cr_io *io, uint64_t batch, uint64_t index)
+{
+    (void)io;
+    (void)batch;
+    (void)index;
+}
+
+int cr_replay_dispatch(void *self, struct corio_batch *batch)
+{
+    (void)self;
+    (void)batch;
+    return -EINVAL;
+}
+
+void cr_replay_answer(struct cr_io *io)
+{
+    (void)io;
+}
+
+bool cr_replay_again(struct cr_io *io, uint64_t *ret_batch, uint64_t *ret_index)
+{
+    (void)io;
+    (void)ret_batch;
+    (void)ret_index;
+    return false;
+}
+
 /* -- Requests and answers -- */
 
 static void begin_io(corio_dispatch_fn *dispatch, size_t max_batch)
