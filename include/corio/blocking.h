@@ -40,13 +40,19 @@ typedef struct corio_blocking_options {
     size_t grain;
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options: bounds the threads in use, too */
+    /* For corio_options.record and replay: see corio_dispatcher_options. What a call has done stands
+     * behind its arg, so only the program can save and restore it. The input is a
+     * corio_blocking_call, whose fn tells which call it is, the output an int; `self` means nothing.
+     * NULL: the dispatcher cannot be recorded. */
+    corio_save_fn *save;
+    corio_restore_fn *restore;
 } corio_blocking_options;
 
 /* corio_blocking_add: adds a blocking dispatcher to a runtime that is not running.
  *
  * options: borrowed for the call; NULL for all defaults. ret_dispatcher: borrowed, lives as long as
  * the runtime. Suspends: never. Thread: any, outside of runs. Errors: -EINVAL bad argument; as
- * corio_dispatcher_add. */
+ * corio_dispatcher_add; so -ENOTSUP without `save` in a runtime that records or replays. */
 CORIO_API int corio_blocking_add(corio_runtime *runtime, const corio_blocking_options *options,
                                  corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
 

@@ -70,6 +70,9 @@ typedef struct corio_postgres_options {
      * bytes. NULL: nowhere. */
     char *message;
     size_t message_bytes;
+    /* No connection is made: for runtimes that replay (corio_runtime_replaying). SQL is not looked at
+     * then, and other runtimes get -ENOTCONN from corio_postgres_add_query and _exec. */
+    bool offline;
 } corio_postgres_options;
 
 /* corio_postgres_open: opens a database, with one connection at first.
@@ -225,6 +228,12 @@ typedef struct corio_postgres_query {
     uint64_t (*hash)(void *self, const void *input);
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options */
+    /* For corio_options.record and replay, with_memory: `save` writes what `restore` makes the output
+     * of, which is zero but for its memory. Both return 0 or a negative code, as corio_save_fn and
+     * corio_restore_fn. NULL: such a dispatcher cannot be recorded; others need none. */
+    int (*save)(void *self, const void *output, corio_sink *sink);
+    int (*restore)(void *self, corio_postgres_memory *memory, const void *bytes, size_t count,
+                   void *output);
 } corio_postgres_query;
 
 /* corio_postgres_add_query: adds a query dispatcher to a runtime that is not running. Its statements
@@ -232,8 +241,11 @@ typedef struct corio_postgres_query {
  *
  * query: borrowed for the call; ret_dispatcher: borrowed, lives as long as the runtime. Suspends:
  * never. Thread: any, outside of runs of all runtimes that use the database. Errors: -EINVAL bad
- * argument, or SQL that does not prepare (corio_postgres_message); -EBUSY a run uses the database; as corio_postgres_open and
- * corio_dispatcher_add. */
+ * argument, or SQL that does not prepare (corio_postgres_message); -EBUSY a run uses the database;
+ * -ENOTCONN it is offline; as corio_postgres_open and corio_dispatcher_add.
+ *
+ * In a replay a PGresult has status, columns and values; of a refused request, its status only; what
+ * PQcmdStatus and PQcmdTuples tell is not recorded. */
 CORIO_API int corio_postgres_add_query(corio_postgres *database, corio_runtime *runtime,
                                        const corio_postgres_query *query,
                                        corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
@@ -257,6 +269,10 @@ typedef struct corio_postgres_exec {
                                                         input's bytes */
     size_t max_batch;     /* see corio_dispatcher_options: most requests in a transaction */
     size_t max_in_flight; /* see corio_dispatcher_options */
+    /* As those of corio_postgres_query. */
+    int (*save)(void *self, const void *output, corio_sink *sink);
+    int (*restore)(void *self, corio_postgres_memory *memory, const void *bytes, size_t count,
+                   void *output);
 } corio_postgres_exec;
 
 /* corio_postgres_add_exec: adds an exec dispatcher to a runtime that is not running.

@@ -57,6 +57,9 @@ typedef struct corio_sqlite_options {
      * tables. A negative result ends the opening. NULL: none. */
     int (*opened)(void *self, sqlite3 *connection);
     void *self; /* first argument of opened; borrowed until corio_sqlite_close */
+    /* No file is opened: for runtimes that replay (corio_runtime_replaying). There is no writer then,
+     * SQL is not looked at, and other runtimes get -ENOTCONN from corio_sqlite_add_query and _exec. */
+    bool offline;
 } corio_sqlite_options;
 
 /* corio_sqlite_open: opens a database.
@@ -83,7 +86,7 @@ CORIO_API int corio_sqlite_error(int result);
  * whole text. Suspends: never. Thread: any. */
 CORIO_API size_t corio_sqlite_message(const corio_sqlite *database, char *text, size_t bytes);
 
-/* corio_sqlite_writer: the writer connection, for set-up outside of runs; NULL if read_only.
+/* corio_sqlite_writer: the writer connection, for set-up outside of runs; NULL if read_only or offline.
  * Borrowed. Thread: any, while no run is going on. */
 CORIO_API sqlite3 *corio_sqlite_writer(corio_sqlite *database);
 
@@ -123,18 +126,26 @@ typedef struct corio_sqlite_query {
      * connection, without a read transaction around them. */
     bool singly;
     /* Keep answers for later batches and for corio_sqlite_recall, in up to about this much memory;
-     * 0, or singly: keep none. They are dropped when another connection has changed the database
+     * 0, singly, or in a runtime that records or replays: keep none. They are dropped when another connection has changed the database
      * (PRAGMA data_version, looked up before and after each batch). */
     size_t remember_bytes;
     size_t max_batch;     /* see corio_dispatcher_options */
     size_t max_in_flight; /* see corio_dispatcher_options */
+    /* For corio_options.record and replay, where the output points to `memory`: `save` writes what
+     * `restore` makes the output of, which is zero before; with memory as for `row`. Both return 0 or
+     * a negative code, as corio_save_fn and corio_restore_fn. NULL: the output's bytes; a row function
+     * that has taken memory then ends the recording with -ENOTSUP. */
+    int (*save)(void *self, const void *output, corio_sink *sink);
+    int (*restore)(void *self, corio_sqlite_memory *memory, const void *bytes, size_t count,
+                   void *output);
 } corio_sqlite_query;
 
 /* corio_sqlite_add_query: adds a query dispatcher to a runtime that is not running.
  *
  * query: borrowed for the call; ret_dispatcher: borrowed, lives as long as the runtime.
  * Suspends: never. Thread: any, outside of runs.
- * Errors: -EINVAL bad argument, or SQL that does not prepare or writes; as corio_dispatcher_add. */
+ * Errors: -EINVAL bad argument, or SQL that does not prepare or writes; -ENOTCONN the database is
+ * offline; as corio_dispatcher_add. */
 CORIO_API int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
                                      const corio_sqlite_query *query,
                                      corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
@@ -195,7 +206,7 @@ typedef struct corio_sqlite_exec {
  * commit), it is rolled back and all its requests get that error. exec: borrowed for the call;
  * ret_dispatcher: borrowed, lives as long as the runtime. Suspends: never. Thread: any, outside
  * of runs. Errors: -EINVAL bad argument, or SQL that does not prepare; -EROFS the database is
- * read_only; as corio_dispatcher_add. */
+ * read_only; -ENOTCONN it is offline; as corio_dispatcher_add. A recording has the output's bytes. */
 CORIO_API int corio_sqlite_add_exec(corio_sqlite *database, corio_runtime *runtime,
                                     const corio_sqlite_exec *exec,
                                     corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;

@@ -670,6 +670,47 @@ static void bad_options_are_refused(void **state)
     corio_http_release(NULL);
 }
 
+/* -- Recordings -- */
+
+static int ask_for_all_kinds(void *arg)
+{
+    struct world *world = arg;
+    char url[URL_BYTES];
+    corio_http_response response;
+    size_t bytes = 0;
+    int rc =
+        corio_http_post(world->dispatcher, url_of(url, "/echo"), "text/x", "a\0b", 3, &response);
+    const char *header = rc == 0 ? corio_http_header(&response, "X-Reply", &bytes) : NULL;
+    bool good = header && bytes == 9 && memcmp(header, "two words", 9) == 0 &&
+                response.body_bytes > 3 && response.body[response.body_bytes] == '\0' &&
+                memcmp(response.body + response.body_bytes - 3, "a\0b", 3) == 0;
+    corio_http_release(&response);
+    good =
+        good && get(world, "/status/404", "as you wish") == 404 && get(world, "/big/0", "") == 200;
+    good = good && get(world, "/garbage", NULL) < 0;
+    return good ? get_many(world, 100) : -EBADMSG;
+}
+
+static void a_replay_needs_no_server(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/corio-http-XXXXXX";
+    close(mkstemp(path));
+    for (int replay = 0; replay < 2; replay++) {
+        struct world world;
+        if (replay)
+            server_end(&the.process, SIGKILL);
+        setenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD", path, 1);
+        open_world(&world, NULL, 1 + (unsigned)replay);
+        unsetenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD");
+        assert_int_equal(corio_run(world.runtime, ask_for_all_kinds, &world), 0);
+        assert_int_equal(stats_of(&world).requests == 0, replay);
+        close_world(&world);
+    }
+    unlink(path);
+    assert_int_equal(start_server(""), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -689,6 +730,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(over_tls_requests_share_a_connection),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(a_replay_needs_no_server),
     };
     if (argc != 2)
         return 2;

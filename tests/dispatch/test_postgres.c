@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -1219,6 +1220,129 @@ static void large_values_flow_both_ways(void **state)
     free(text);
 }
 
+/* -- Recordings -- */
+
+static int save_answer(void *self, const void *output, corio_sink *sink)
+{
+    (void)self;
+    const struct answer *answer = output;
+    int rc = corio_sink_write(sink, answer, sizeof *answer);
+    return rc == 0 && answer->text ? corio_sink_write(sink, answer->text, strlen(answer->text))
+                                   : rc;
+}
+
+static int restore_answer(void *self, corio_postgres_memory *memory, const void *bytes,
+                          size_t count, void *output)
+{
+    (void)self;
+    struct answer *answer = output, saved;
+    if (count < sizeof saved)
+        return -EBADMSG;
+    memcpy(&saved, bytes, sizeof saved);
+    size_t length = count - sizeof saved;
+    char *text = corio_postgres_alloc(memory, length + 1);
+    if (!text)
+        return -ENOMEM;
+    memcpy(text, (const char *)bytes + sizeof saved, length);
+    text[length] = '\0';
+    answer->value = saved.value;
+    answer->rows = saved.rows;
+    answer->text = text;
+    return 0;
+}
+
+struct taped {
+    struct world world;
+    corio_dispatcher *results;
+};
+
+static int ask_of_all_kinds(void *arg)
+{
+    struct taped *taped = arg;
+    struct world *world = &taped->world;
+    for (int64_t key = 1; key < 6; key++) {
+        struct answer answer = {0};
+        PGresult *result = NULL;
+        corio_request requests[] = {
+            {.dispatcher = world->query, .input = &key, .output = &answer},
+            {.dispatcher = taped->results, .input = &key, .output = &result},
+            {.dispatcher = world->exec, .input = &key},
+        };
+        int rc = corio_io_all(requests, 3);
+        bool good = is_item(&answer, key);
+        good = good && rc == (key == 3 ? -EDOM : 0) && requests[2].status == rc;
+        good = good && PQntuples(result) == 2 && PQnfields(result) == 3 &&
+               strcmp(PQfname(result, 2), "word") == 0 && PQgetisnull(result, 1, 1) &&
+               corio_postgres_int64(result, 1, 0) == key + 1 && PQftype(result, 0) == 20 &&
+               strcmp(PQgetvalue(result, 0, 2), "a word") == 0 &&
+               PQresultStatus(result) == PGRES_TUPLES_OK;
+        PQclear(result);
+        if (!good)
+            return -EBADMSG;
+    }
+    struct answer answer = {0};
+    int rc = corio_io(world->query, &(int64_t){-7}, &answer); /* refused by bind */
+    return rc == -ERANGE && !answer.memory ? 0 : -EBADMSG;
+}
+
+static void run_taped(bool replay, const char *path)
+{
+    struct taped taped;
+    struct world *world = &taped.world;
+    const corio_postgres_options options = {.size = sizeof options,
+                                            .conninfo =
+                                                replay ? "host=/nowhere" : getenv("CORIO_POSTGRES"),
+                                            .connections = 2,
+                                            .offline = replay};
+    setenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD", path, 1);
+    open_world_with(world, 2, &options);
+    unsetenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD");
+    corio_postgres_query query = query_of("SELECT k, v, name FROM item WHERE k = $1");
+    assert_int_equal(
+        corio_postgres_add_query(world->database, world->runtime, &query, &world->query), -ENOTSUP);
+    query.save = save_answer;
+    query.restore = restore_answer;
+    add_query(world, &query);
+    corio_postgres_query whole =
+        query_of("SELECT $1::bigint + i, CASE WHEN i = 0 THEN 0 END, 'a word' AS word"
+                 " FROM generate_series(0, 1) i");
+    whole.request.row = NULL;
+    whole.request.with_memory = false;
+    whole.request.output_bytes = sizeof(PGresult *);
+    assert_int_equal(
+        corio_postgres_add_query(world->database, world->runtime, &whole, &taped.results), 0);
+    const corio_postgres_exec exec = {
+        .size = sizeof exec,
+        .request = {.sql = {"INSERT INTO pair VALUES($1, 1 / ($1::bigint - 3) + 9)"},
+                    .input_bytes = sizeof(int64_t),
+                    .bind = bind_key}};
+    assert_int_equal(corio_postgres_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     0);
+    run_many(world, ask_of_all_kinds, &taped);
+    assert_int_equal(stats_of(world->query).requests == 0, replay);
+    close_world(world);
+}
+
+static void a_replay_needs_no_server(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/corio-postgres-XXXXXX";
+    close(mkstemp(path));
+    run_taped(false, path);
+    run_taped(true, path);
+    unlink(path);
+    corio_postgres *database;
+    corio_runtime *runtime;
+    corio_dispatcher *dispatcher;
+    const corio_postgres_options options = {.size = sizeof options, .offline = true};
+    const corio_postgres_query query = query_of("SELECT 1");
+    assert_int_equal(corio_postgres_open(&options, &database), 0);
+    assert_int_equal(corio_runtime_create(NULL, &runtime), 0);
+    assert_int_equal(corio_postgres_add_query(database, runtime, &query, &dispatcher), -ENOTCONN);
+    corio_runtime_destroy(runtime);
+    corio_postgres_close(database);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1251,6 +1375,7 @@ int main(void)
         cmocka_unit_test(the_server_ends_a_statement_in_time),
         cmocka_unit_test(a_silent_server_is_left_in_time),
         cmocka_unit_test(large_values_flow_both_ways),
+        cmocka_unit_test(a_replay_needs_no_server),
     };
     if (!getenv("CORIO_POSTGRES"))
         return 77;

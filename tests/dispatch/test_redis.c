@@ -120,6 +120,7 @@ struct world {
     corio_redis_reply replies[2];
     corio_task_fn *root;
     int result;
+    FILE *said;
 };
 
 static const corio_redis_options unix_options = {.size = sizeof unix_options,
@@ -705,6 +706,79 @@ static void limits_are_kept(void **state)
     close_world(&world);
 }
 
+/* -- Recordings -- */
+
+/* All that a reply says, as text. */
+static void print_reply(FILE *to, const redisReply *reply)
+{
+    fprintf(to, "%d:%lld:", reply->type, reply->integer);
+    if (reply->str)
+        fwrite(reply->str, 1, reply->len, to);
+    fputc('[', to);
+    for (size_t i = 0; i < reply->elements; i++)
+        print_reply(to, reply->element[i]);
+    fputc(']', to);
+}
+
+static int say_all(void *arg)
+{
+    struct world *world = arg;
+    FILE *said = world->said;
+    static const char *const commands[][6] = {
+        {"SET", "n", "7"},
+        {"INCR", "n"},
+        {"GET", "n"},
+        {"GET", "k1"},
+        {"GET", "absent"},
+        {"LPUSH", "k1", "not a list"},
+        {"EVAL", "return {1, {'a', {}, 'b'}, false, 'c\\r\\nd', -5, {ok = 'fine'}}", "0"},
+        {"ECHO", ""},
+        {"NONSENSE"},
+    };
+    enum { count = sizeof commands / sizeof *commands };
+    for (int i = 0; i < count; i++) {
+        corio_redis_reply reply;
+        int argc = 0;
+        while (argc < 6 && commands[i][argc])
+            argc++;
+        int rc = call(world, argc, commands[i], &reply);
+        fprintf(said, "%d ", rc);
+        if (reply.reply)
+            print_reply(said, reply.reply);
+        corio_redis_release(&reply);
+    }
+    return get_from_many(arg);
+}
+
+static void a_replay_needs_no_server(void **state)
+{
+    (void)state;
+    char path[96], *said[2];
+    size_t bytes[2];
+    snprintf(path, sizeof path, "%s/recording", the.directory);
+    fill_server();
+    for (int replay = 0; replay < 2; replay++) {
+        struct world world;
+        corio_redis_options options = unix_options;
+        options.fold = true;
+        options.unix_path = replay ? "/nowhere/at/all" : the.socket;
+        setenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD", path, 1);
+        open_world(&world, &options, 1 + (unsigned)replay);
+        unsetenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD");
+        world.said = open_memstream(&said[replay], &bytes[replay]);
+        assert_int_equal(corio_run(world.runtime, say_all, &world), 0);
+        fclose(world.said);
+        assert_int_equal(stats_of(&world).requests == 0, replay);
+        close_world(&world);
+    }
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(said[0], said[1], bytes[0]);
+    assert_non_null(strstr(said[0], "1:0:b["));
+    free(said[0]);
+    free(said[1]);
+    unlink(path);
+}
+
 static void bad_options_are_refused(void **state)
 {
     (void)state;
@@ -743,6 +817,7 @@ int main(void)
         cmocka_unit_test(it_greets_with_user_password_and_database),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(a_replay_needs_no_server),
     };
     strcpy(the.directory, "/tmp/corio-redis-XXXXXX");
     if (!mkdtemp(the.directory))

@@ -303,6 +303,58 @@ static void by_offset_orders_files_then_offsets(void **state)
     assert_int_equal(corio_uring_by_offset(&first, &second), 1);
 }
 
+/* -- Recordings -- */
+
+struct own_block {
+    struct world *world;
+    int number;
+};
+
+static int read_own_block(void *arg)
+{
+    const struct own_block *mine = arg;
+    struct world *world = mine->world;
+    unsigned char buffer[BLOCK] = {0};
+    int64_t at = (int64_t)mine->number * BLOCK;
+    int rc = corio_uring_read(world->dispatcher, world->fd, buffer, BLOCK, at);
+    return rc == BLOCK && buffer[0] == mine->number && buffer[BLOCK - 1] == mine->number ? 0
+                                                                                         : -EBADMSG;
+}
+
+static int read_own_blocks(void *arg)
+{
+    for (int i = 0; i < BLOCKS; i++)
+        corio_go_copy(read_own_block, (&(struct own_block){arg, i}), sizeof(struct own_block));
+    int rc = corio_wait();
+    return rc == 0 ? good_and_bad(arg) : rc;
+}
+
+static void a_replay_needs_no_files(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/corio-uring-XXXXXX", file[96];
+    close(mkstemp(path));
+    for (int replay = 0; replay < 2; replay++) {
+        struct world world;
+        setenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD", path, 1);
+        open_world(&world, NULL, 1 + (unsigned)replay);
+        unsetenv(replay ? "CORIO_REPLAY" : "CORIO_RECORD");
+        int fd = world.fd;
+        if (replay) {
+            world.fd = -1;
+            assert_int_equal(ftruncate(fd, 0), 0);
+            unlink(world.path);
+            strcpy(world.path, file); /* which is gone; its name is part of the question */
+        }
+        strcpy(file, world.path);
+        assert_int_equal(corio_run(world.runtime, read_own_blocks, &world), 0);
+        assert_int_equal(stats_of(&world).requests == 0, replay);
+        world.fd = fd;
+        close_world(&world);
+    }
+    unlink(path);
+}
+
 /* -- Sockets -- */
 
 /* Waits for a byte, adds one, sends it on: a task that only another one can answer. */
@@ -672,6 +724,7 @@ int main(void)
         cmocka_unit_test(where_the_kernel_forbids_it_threads_answer),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(bad_options_are_refused),
+        cmocka_unit_test(a_replay_needs_no_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

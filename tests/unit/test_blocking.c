@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -219,6 +220,101 @@ static void bad_arguments_are_refused(void **state)
     close_world(&world);
 }
 
+/* -- Recordings -- */
+
+struct measured {
+    int number;
+    int square; /* what the call does, behind its arg */
+};
+
+static int square_it(void *arg)
+{
+    struct measured *measured = arg;
+    measured->square = measured->number * measured->number;
+    return measured->number;
+}
+
+static int save_call(void *self, const void *input, const void *output, int status,
+                     corio_sink *sink)
+{
+    (void)self;
+    const corio_blocking_call *call = input;
+    if (status != 0 || call->fn != square_it)
+        return -ENOTSUP;
+    int rc = corio_sink_write(sink, output, sizeof(int));
+    return rc == 0 ? corio_sink_write(sink, &((struct measured *)call->arg)->square, sizeof(int))
+                   : rc;
+}
+
+static int restore_call(void *self, const corio_batch *batch, size_t i, int status,
+                        const void *bytes, size_t count)
+{
+    (void)self;
+    const corio_blocking_call *call = corio_batch_input(batch, i);
+    const int *numbers = bytes;
+    if (status != 0 || count != 2 * sizeof(int))
+        return -EBADMSG;
+    *(int *)corio_batch_output(batch, i) = numbers[0];
+    ((struct measured *)call->arg)->square = 1000000 + numbers[1]; /* it was not called */
+    return 0;
+}
+
+struct measuring {
+    corio_dispatcher *blocking;
+    struct measured measured[100];
+};
+
+static int measure_all(void *arg)
+{
+    struct measuring *measuring = arg;
+    corio_blocking_call calls[100];
+    corio_request requests[100];
+    int results[100];
+    for (int i = 0; i < 100; i++) {
+        measuring->measured[i] = (struct measured){.number = i};
+        calls[i] = (corio_blocking_call){square_it, &measuring->measured[i]};
+        requests[i] = corio_blocking_request(measuring->blocking, &calls[i], &results[i]);
+    }
+    int rc = corio_io_all(requests, 100);
+    for (int i = 0; i < 100 && rc == 0; i++)
+        rc = results[i] == i ? 0 : -EBADMSG;
+    return rc;
+}
+
+static void a_recording_needs_functions_of_the_program(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/corio-blocking-XXXXXX";
+    close(mkstemp(path));
+    for (int replay = 0; replay < 2; replay++) {
+        corio_options with = CORIO_OPTIONS_INIT;
+        corio_runtime *runtime;
+        struct measuring measuring;
+        *(replay ? &with.replay : &with.record) = path;
+        assert_int_equal(corio_runtime_create(&with, &runtime), 0);
+        corio_blocking_options options = {.size = sizeof options, .grain = 7};
+        assert_int_equal(corio_blocking_add(runtime, &options, &measuring.blocking), -ENOTSUP);
+        options.save = save_call;
+        options.restore = restore_call;
+        assert_int_equal(corio_blocking_add(runtime, &options, &measuring.blocking), 0);
+        assert_int_equal(corio_run(runtime, measure_all, &measuring), 0);
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(measuring.measured[i].square, i * i + 1000000 * replay);
+        assert_int_equal(corio_runtime_destroy(runtime), 0);
+    }
+    unlink(path);
+}
+
+static void shorter_options_are_taken(void **state)
+{
+    (void)state;
+    struct world world;
+    const corio_blocking_options older = {.size = offsetof(corio_blocking_options, save)};
+    open_world(&world, 1, 2, &older);
+    assert_int_equal(corio_run(world.runtime, ask_all, &world), 0);
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +324,8 @@ int main(void)
         cmocka_unit_test(as_many_run_at_once_as_there_are_permits),
         cmocka_unit_test(a_result_may_be_an_error),
         cmocka_unit_test(bad_arguments_are_refused),
+        cmocka_unit_test(a_recording_needs_functions_of_the_program),
+        cmocka_unit_test(shorter_options_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -745,6 +745,141 @@ static void bad_files_and_options_are_refused(void **state)
     corio_sqlite_close(NULL);
 }
 
+/* -- Recordings -- */
+
+static int save_answer(void *self, const void *output, corio_sink *sink)
+{
+    (void)self;
+    const struct answer *answer = output;
+    int rc = corio_sink_write(sink, answer, offsetof(struct answer, text));
+    return rc == 0 && answer->text ? corio_sink_write(sink, answer->text, strlen(answer->text))
+                                   : rc;
+}
+
+static int restore_answer(void *self, corio_sqlite_memory *memory, const void *bytes, size_t count,
+                          void *output)
+{
+    (void)self;
+    const size_t fixed = offsetof(struct answer, text);
+    struct answer *answer = output;
+    if (count < fixed)
+        return -EBADMSG;
+    memcpy(answer, bytes, fixed);
+    char *text = corio_sqlite_alloc(memory, count - fixed + 1);
+    if (!text)
+        return -ENOMEM;
+    memcpy(text, (const char *)bytes + fixed, count - fixed);
+    text[count - fixed] = '\0';
+    answer->text = text;
+    return 0;
+}
+
+/* A value, its neighbour's, and a note of both; then once more, which is an error of that note. */
+static int read_and_write(void *arg)
+{
+    const struct asking *asking = arg;
+    struct world *world = asking->world;
+    int64_t key = asking->first;
+    for (int round = 0; round < 5; round++, key += 7) {
+        int64_t keys[2] = {key % ROWS, (key + 1) % ROWS};
+        int64_t pair[2] = {1000 + asking->first * 10 + round / 2 * 2, 5};
+        struct answer answers[2] = {{0}, {0}};
+        corio_request requests[] = {
+            {.dispatcher = world->query, .input = &keys[0], .output = &answers[0]},
+            {.dispatcher = world->exec, .input = pair},
+            {.dispatcher = world->query, .input = &keys[1], .output = &answers[1]},
+        };
+        struct answer known;
+        if (corio_sqlite_recall(world->query, &keys[0], &known) != -ENOENT)
+            return -EBADMSG; /* it is not recorded, so it must not be there */
+        int rc = corio_io_all(requests, 3);
+        if (rc != (round % 2 ? -EEXIST : 0) || requests[1].status != rc)
+            return -EBADMSG;
+        for (int i = 0; i < 2; i++) {
+            char text[32];
+            snprintf(text, sizeof text, "v=%lld", (long long)(10 * keys[i]));
+            if (answers[i].value != 10 * keys[i] || answers[i].rows != 1 ||
+                strcmp(answers[i].text, text) != 0)
+                return -EBADMSG;
+        }
+    }
+    return 0;
+}
+
+static int read_and_write_much(void *arg)
+{
+    for (int i = 0; i < 30; i++)
+        corio_go_copy(read_and_write, (&(struct asking){arg, i}), sizeof(struct asking));
+    return corio_wait();
+}
+
+/* A runtime beside the world's. */
+static corio_runtime *taped(struct world *world, bool replay, const char *path, bool hooks)
+{
+    corio_options with = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime;
+    with.workers = 2;
+    *(replay ? &with.replay : &with.record) = path;
+    assert_int_equal(corio_runtime_create(&with, &runtime), 0);
+    const corio_sqlite_query query = {
+        .size = sizeof query,
+        .sql = "SELECT counted(k), v FROM t WHERE k = ?1",
+        .input_bytes = sizeof(int64_t),
+        .output_bytes = sizeof(struct answer),
+        .bind = bind_key,
+        .row = take_row,
+        .remember_bytes = 1 << 20,
+        .save = hooks ? save_answer : NULL,
+        .restore = hooks ? restore_answer : NULL,
+    };
+    assert_int_equal(corio_sqlite_add_query(world->database, runtime, &query, &world->query), 0);
+    corio_runtime *own = world->runtime;
+    world->runtime = runtime;
+    add_exec(world, false);
+    world->runtime = own;
+    return runtime;
+}
+
+static void a_replay_needs_no_database(void **state)
+{
+    struct world *world = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/recording", world->directory);
+    corio_runtime *runtime = taped(world, false, path, true);
+    assert_int_equal(corio_run(runtime, read_and_write_much, world), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS + 90);
+
+    corio_sqlite *online = world->database;
+    const corio_sqlite_options options = {
+        .size = sizeof options, .path = "/nowhere/db", .offline = true};
+    assert_int_equal(corio_sqlite_open(&options, &world->database), 0);
+    assert_null(corio_sqlite_writer(world->database));
+    runtime = taped(world, true, path, true);
+    assert_int_equal(corio_run(runtime, read_and_write_much, world), 0);
+    assert_int_equal(stats_of(world->query).requests, 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    const corio_sqlite_exec exec = {
+        .size = sizeof exec, .sql = {"DELETE FROM t"}, .bind = bind_pair};
+    assert_int_equal(corio_sqlite_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     -ENOTCONN);
+    corio_sqlite_close(world->database);
+    world->database = online;
+    assert_int_equal(scalar(world, "SELECT count(*) FROM t"), ROWS + 90);
+    unlink(path);
+}
+
+static void an_answer_that_points_is_not_recorded_as_it_is(void **state)
+{
+    struct world *world = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/recording", world->directory);
+    corio_runtime *runtime = taped(world, false, path, false);
+    assert_int_equal(corio_run(runtime, read_and_write_much, world), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), -ENOTSUP);
+    unlink(path);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -772,6 +907,8 @@ int main(void)
         WORLD_TEST(a_lock_that_stays_ends_in_busy),
         WORLD_TEST(a_lock_that_goes_is_waited_for),
         WORLD_TEST(bad_files_and_options_are_refused),
+        WORLD_TEST(a_replay_needs_no_database),
+        WORLD_TEST(an_answer_that_points_is_not_recorded_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,8 @@
  * A slice needs its inputs and outputs only, so there is no state: the grain travels as the
  * dispatcher's `self`. A batch that is carved up wholly completes itself.
  */
+#include "../options.h"
+
 #include <corio/batch.h>
 #include <corio/blocking.h>
 
@@ -65,20 +67,24 @@ int corio_blocking_add(corio_runtime *runtime, const corio_blocking_options *opt
                        corio_dispatcher **ret_dispatcher)
 {
     static const corio_blocking_options defaults = {.size = sizeof defaults};
-    if (!options)
-        options = &defaults;
-    if (!runtime || !ret_dispatcher || options->size < sizeof *options)
+    corio_blocking_options taken;
+    if (!runtime || !ret_dispatcher ||
+        !cr_options_take(&taken, sizeof taken, options ? options : &defaults,
+                         offsetof(corio_blocking_options, save)))
         return -EINVAL;
     const corio_dispatcher_options dispatcher = {
         .size = sizeof dispatcher,
-        .name = options->name ? options->name : "blocking",
+        .name = taken.name ? taken.name : "blocking",
         .input_bytes = sizeof(corio_blocking_call),
         .output_bytes = sizeof(int),
         .dispatch = dispatch,
-        .self = (void *)(uintptr_t)(options->grain ? options->grain : 1), /* a number */
+        .self = (void *)(uintptr_t)(taken.grain ? taken.grain : 1), /* a number */
         .hash = hash_alike,
-        .max_batch = options->max_batch,
-        .max_in_flight = options->max_in_flight,
+        .max_batch = taken.max_batch,
+        .max_in_flight = taken.max_in_flight,
+        .save = taken.save,
+        .restore = taken.restore,
+        .not_recorded = !taken.save,
     };
     return corio_dispatcher_add(runtime, &dispatcher, ret_dispatcher);
 }

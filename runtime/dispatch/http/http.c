@@ -81,6 +81,8 @@ int corio_http_add(corio_http *http, corio_runtime *runtime, corio_dispatcher **
         .dispatch = dispatch,
         .self = http,
         .hash = hash_input,
+        .save = cr_http_save,
+        .restore = cr_http_restore,
         .max_batch = http->options.max_batch,
         .max_in_flight = http->options.max_in_flight,
     };

@@ -97,6 +97,10 @@ int cr_http_error(CURLcode result, long system_error);
 /* Makes the head and body of a transfer a response. */
 int cr_http_respond(struct cr_http_transfer *transfer, int status, corio_http_response *response);
 
+/* For recordings. */
+corio_save_fn cr_http_save;
+corio_restore_fn cr_http_restore;
+
 /* transfer.c */
 bool cr_http_is_idempotent(const corio_http_request *request);
 /* Gives an op to libcurl. Returns 0, or the negative code that the request gets. */

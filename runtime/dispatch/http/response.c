@@ -85,6 +85,74 @@ int cr_http_respond(struct cr_http_transfer *transfer, int status, corio_http_re
     return 0;
 }
 
+/* -- Recordings: a head, the headers, the body -- */
+
+struct saved {
+    int32_t status;
+    uint32_t zero;
+    uint64_t head_bytes;
+};
+
+int cr_http_save(void *self, const void *input, const void *output, int status, corio_sink *sink)
+{
+    (void)self;
+    (void)input;
+    const corio_http_response *response = output;
+    if (status != 0 || !response)
+        return 0;
+    const struct saved saved = {.status = response->status,
+                                .head_bytes = strlen(response->headers)};
+    int rc = corio_sink_write(sink, &saved, sizeof saved);
+    if (rc == 0)
+        rc = corio_sink_write(sink, response->headers, saved.head_bytes);
+    return rc == 0 ? corio_sink_write(sink, response->body, response->body_bytes) : rc;
+}
+
+/* `bytes` bytes and a zero. */
+static char *copy_text(const char *from, size_t bytes)
+{
+    char *text = malloc(bytes + 1);
+    if (text) {
+        memcpy(text, from, bytes);
+        text[bytes] = '\0';
+    }
+    return text;
+}
+
+int cr_http_restore(void *self, const corio_batch *batch, size_t i, int status, const void *bytes,
+                    size_t count)
+{
+    (void)self;
+    corio_http_response *response = corio_batch_output(batch, i);
+    struct saved saved;
+    if (status != 0 || !response)
+        return 0;
+    if (count < sizeof saved)
+        return -EBADMSG;
+    memcpy(&saved, bytes, sizeof saved);
+    count -= sizeof saved;
+    if (saved.head_bytes > count)
+        return -EBADMSG;
+    const char *head = (const char *)bytes + sizeof saved;
+    size_t body_bytes = count - (size_t)saved.head_bytes;
+    struct owner *owner = malloc(sizeof *owner);
+    if (!owner)
+        return -ENOMEM;
+    *owner = (struct owner){copy_text(head, (size_t)saved.head_bytes),
+                            copy_text(head + saved.head_bytes, body_bytes)};
+    *response = (corio_http_response){.status = saved.status,
+                                      .headers = owner->head,
+                                      .body = owner->body,
+                                      .body_bytes = body_bytes,
+                                      .reserved = owner};
+    if (owner->head && owner->body)
+        return 0;
+    corio_http_release(response);
+    return -ENOMEM;
+}
+
+/* -- In tasks' hands -- */
+
 void corio_http_release(corio_http_response *response)
 {
     if (!response || !response->reserved)

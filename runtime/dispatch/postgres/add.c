@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 
+#include "../options.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +84,9 @@ static int add_dispatcher(struct cr_postgres_face *face, corio_runtime *runtime,
     options->dispatch = cr_postgres_dispatch;
     options->self = face;
     options->hash = face->hash || face->key ? hash_input : NULL;
+    options->save = cr_postgres_save;
+    options->restore = cr_postgres_restore;
+    options->not_recorded = face->request.with_memory && !face->save;
     return corio_dispatcher_add(runtime, options, ret);
 }
 
@@ -90,13 +95,17 @@ static int add_face(corio_postgres *database, corio_runtime *runtime,
                     const struct cr_postgres_face *like, corio_dispatcher_options *options,
                     corio_dispatcher **ret)
 {
+    if (!like->save != !like->restore)
+        return -EINVAL;
+    if (database->options.offline && !corio_runtime_replaying(runtime))
+        return -ENOTCONN;
     struct cr_postgres_face *face = malloc(sizeof *face);
     if (!face)
         return -ENOMEM;
     *face = *like;
     face->database = database;
     face->last_turn = &face->first_turn;
-    int rc = add_statements(face);
+    int rc = database->options.offline ? 0 : add_statements(face);
     memset(face->request.sql, 0, sizeof face->request.sql); /* not ours to keep */
     if (rc == 0)
         rc = add_dispatcher(face, runtime, options, ret);
@@ -131,9 +140,12 @@ static bool is_folding(const corio_postgres_query *query)
 }
 
 int corio_postgres_add_query(corio_postgres *database, corio_runtime *runtime,
-                             const corio_postgres_query *query, corio_dispatcher **ret_dispatcher)
+                             const corio_postgres_query *options, corio_dispatcher **ret_dispatcher)
 {
-    if (!database || !runtime || !query || query->size < sizeof *query || !ret_dispatcher ||
+    corio_postgres_query taken;
+    const corio_postgres_query *query = &taken;
+    if (!database || !runtime || !ret_dispatcher ||
+        !cr_options_take(&taken, sizeof taken, options, offsetof(corio_postgres_query, save)) ||
         !is_request(&query->request) || query->group > LARGEST_GROUP)
         return -EINVAL;
     if (query->fold != CORIO_POSTGRES_FOLD_NONE && !is_folding(query))
@@ -145,10 +157,12 @@ int corio_postgres_add_query(corio_postgres *database, corio_runtime *runtime,
         .key_column = query->key_column,
         .key = query->fold != CORIO_POSTGRES_FOLD_NONE ? query->key : NULL,
         .hash = query->hash,
+        .save = query->save,
+        .restore = query->restore,
     };
-    corio_dispatcher_options options = {
+    corio_dispatcher_options dispatcher = {
         .name = query->name, .max_batch = query->max_batch, .max_in_flight = query->max_in_flight};
-    return add_face(database, runtime, &like, &options, ret_dispatcher);
+    return add_face(database, runtime, &like, &dispatcher, ret_dispatcher);
 }
 
 /* An exec dispatcher may be content with the code alone. */
@@ -169,9 +183,12 @@ static int no_row(void *self, corio_postgres_memory *memory, const PGresult *res
 }
 
 int corio_postgres_add_exec(corio_postgres *database, corio_runtime *runtime,
-                            const corio_postgres_exec *exec, corio_dispatcher **ret_dispatcher)
+                            const corio_postgres_exec *options, corio_dispatcher **ret_dispatcher)
 {
-    if (!database || !runtime || !exec || exec->size < sizeof *exec || !ret_dispatcher ||
+    corio_postgres_exec taken;
+    const corio_postgres_exec *exec = &taken;
+    if (!database || !runtime || !ret_dispatcher ||
+        !cr_options_take(&taken, sizeof taken, options, offsetof(corio_postgres_exec, save)) ||
         !(is_request(&exec->request) || is_silent(&exec->request)))
         return -EINVAL;
     struct cr_postgres_face like = {
@@ -180,12 +197,14 @@ int corio_postgres_add_exec(corio_postgres *database, corio_runtime *runtime,
         .all_or_nothing = exec->all_or_nothing,
         .idempotent = exec->idempotent,
         .hash = exec->hash,
+        .save = exec->save,
+        .restore = exec->restore,
     };
     if (!like.request.row && like.request.output_bytes == 0)
         like.request.row = no_row;
-    corio_dispatcher_options options = {
+    corio_dispatcher_options dispatcher = {
         .name = exec->name, .max_batch = exec->max_batch, .max_in_flight = exec->max_in_flight};
-    return add_face(database, runtime, &like, &options, ret_dispatcher);
+    return add_face(database, runtime, &like, &dispatcher, ret_dispatcher);
 }
 
 int corio_postgres_dispatcher_stats(const corio_dispatcher *dispatcher, corio_postgres_stats *stats)

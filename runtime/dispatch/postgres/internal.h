@@ -151,6 +151,9 @@ struct cr_postgres_face {
     bool idempotent;
 
     uint64_t (*hash)(void *self, const void *input);
+    int (*save)(void *self, const void *output, corio_sink *sink);
+    int (*restore)(void *self, corio_postgres_memory *memory, const void *bytes, size_t count,
+                   void *output);
     atomic_uint lost_in_row; /* batches put off in a row */
 
     /* Under the database's lock. */
@@ -271,6 +274,11 @@ void cr_postgres_take_row(struct cr_postgres_share *share, struct cr_postgres_en
 /* Gives an entry the error in `result`. */
 void cr_postgres_tell_error(struct cr_postgres_share *share, struct cr_postgres_entry *entry,
                             const PGresult *result);
+
+/* -- saved.c: for recordings -- */
+
+corio_save_fn cr_postgres_save;
+corio_restore_fn cr_postgres_restore;
 
 /* -- query.c, exec.c: work on a share with a connection, until every entry has an answer -- */
 

@@ -10,6 +10,8 @@
  */
 #include "internal.h"
 
+#include "../options.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -127,10 +129,9 @@ void cr_postgres_start(struct cr_postgres_share *share)
 
 static int fill_options(corio_postgres_options *to, const corio_postgres_options *from)
 {
-    if (!from || from->size < sizeof *from || from->connections > CR_POSTGRES_CONNECTIONS_MAX ||
-        from->statement_timeout_ms > INT32_MAX)
+    if (!cr_options_take(to, sizeof *to, from, offsetof(corio_postgres_options, offline)) ||
+        to->connections > CR_POSTGRES_CONNECTIONS_MAX || to->statement_timeout_ms > INT32_MAX)
         return -EINVAL;
-    *to = *from;
     unsigned cpus = cpu_count();
     if (to->connections == 0)
         to->connections = cpus < DEFAULT_CONNECTIONS ? cpus : DEFAULT_CONNECTIONS;
@@ -140,7 +141,7 @@ static int fill_options(corio_postgres_options *to, const corio_postgres_options
         to->batch_timeout_ms = DEFAULT_BATCH_MS;
     if (to->retries == 0)
         to->retries = DEFAULT_RETRIES;
-    to->conninfo = strdup(from->conninfo ? from->conninfo : "");
+    to->conninfo = strdup(to->conninfo ? to->conninfo : "");
     return to->conninfo ? 0 : -ENOMEM;
 }
 
@@ -165,6 +166,8 @@ static int make_connections(corio_postgres *database)
         database->connections[i].database = database;
     for (unsigned i = count; i-- > 0;)
         database->idle[database->idle_count++] = &database->connections[i];
+    if (database->options.offline)
+        return 0;
     return cr_postgres_ready(&database->connections[0], cr_postgres_deadline_ns(database), NULL);
 }
 

@@ -129,6 +129,12 @@ struct cr_redis_unit *cr_redis_list_pop(struct cr_redis_list *list);
 /* reply.c: finishes a unit's ops. With status 0 and a reply (taken), the reply decides. */
 void cr_redis_finish(struct cr_redis_unit *unit, int status, redisReply *reply);
 
+/* saved.c: for recordings. */
+corio_save_fn cr_redis_save;
+corio_restore_fn cr_redis_restore;
+/* reply.c: a reply (taken) for one task; false: no memory. */
+bool cr_redis_give(corio_redis_reply *to, redisReply *reply);
+
 /* connection.c: each may lose the connection. */
 void cr_redis_connect(corio_redis *redis, struct cr_redis_connection *connection);
 void cr_redis_send(corio_redis *redis, struct cr_redis_connection *connection,

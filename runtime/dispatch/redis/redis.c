@@ -91,6 +91,8 @@ int corio_redis_add(corio_redis *redis, corio_runtime *runtime, corio_dispatcher
         .dispatch = dispatch,
         .self = redis,
         .hash = hash_input,
+        .save = cr_redis_save,
+        .restore = cr_redis_restore,
         .max_batch = redis->options.max_batch,
         .max_in_flight = redis->options.max_in_flight,
     };

@@ -32,6 +32,19 @@ void corio_redis_release(corio_redis_reply *reply)
     free(shared);
 }
 
+bool cr_redis_give(corio_redis_reply *to, redisReply *reply)
+{
+    struct shared *shared = malloc(sizeof *shared);
+    if (!shared) {
+        freeReplyObject(reply);
+        return false;
+    }
+    atomic_init(&shared->references, 1);
+    shared->root = reply;
+    *to = (corio_redis_reply){reply, shared};
+    return true;
+}
+
 static size_t count_wanted(const struct cr_redis_unit *unit)
 {
     size_t count = 0;

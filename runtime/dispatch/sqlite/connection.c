@@ -4,6 +4,8 @@
  */
 #include "internal.h"
 
+#include "../options.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -29,11 +31,10 @@ static unsigned cpu_count(void)
 
 static int fill_options(corio_sqlite_options *to, const corio_sqlite_options *from)
 {
-    if (!from || from->size < sizeof *from || !from->path ||
-        from->readers > CR_SQLITE_READERS_MAX || from->busy_timeout_ms > INT32_MAX ||
-        (unsigned)from->sync > CORIO_SQLITE_SYNC_OFF)
+    if (!cr_options_take(to, sizeof *to, from, offsetof(corio_sqlite_options, offline)) ||
+        !to->path || to->readers > CR_SQLITE_READERS_MAX || to->busy_timeout_ms > INT32_MAX ||
+        (unsigned)to->sync > CORIO_SQLITE_SYNC_OFF)
         return -EINVAL;
-    *to = *from;
     if (to->readers == 0) {
         unsigned cpus = cpu_count();
         to->readers = cpus < DEFAULT_READERS ? cpus : DEFAULT_READERS;
@@ -44,7 +45,7 @@ static int fill_options(corio_sqlite_options *to, const corio_sqlite_options *fr
         to->busy_retries = DEFAULT_BUSY_RETRIES;
     if (to->mmap_bytes == 0)
         to->mmap_bytes = DEFAULT_MMAP_BYTES;
-    to->path = strdup(from->path);
+    to->path = strdup(to->path);
     return to->path ? 0 : -ENOMEM;
 }
 
@@ -156,7 +157,9 @@ int corio_sqlite_open(const corio_sqlite_options *options, corio_sqlite **ret_da
     pthread_cond_init(&database->offered, NULL);
     database->last_turn = &database->first_turn;
     database->readers = calloc(database->options.readers, sizeof *database->readers);
-    rc = database->readers ? connect_all(database) : -ENOMEM;
+    rc = database->readers ? 0 : -ENOMEM;
+    if (rc == 0 && !database->options.offline)
+        rc = connect_all(database);
     if (rc < 0) {
         corio_sqlite_close(database);
         return rc;

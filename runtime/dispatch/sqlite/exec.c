@@ -265,13 +265,15 @@ int corio_sqlite_add_exec(corio_sqlite *database, corio_runtime *runtime,
         return -EINVAL;
     if (database->options.read_only)
         return -EROFS;
+    if (database->options.offline && !corio_runtime_replaying(runtime))
+        return -ENOTCONN;
     struct exec *exec = calloc(1, sizeof *exec);
     if (!exec)
         return -ENOMEM;
     exec->face.database = database;
     exec->face.destroy = destroy;
     exec->options = *options;
-    int rc = prepare_all(database, exec, options);
+    int rc = database->options.offline ? 0 : prepare_all(database, exec, options);
     if (rc == 0)
         rc = add_dispatcher(runtime, exec, options->name, ret_dispatcher);
     if (rc < 0) {

@@ -115,6 +115,9 @@ struct query {
     uint64_t last_phase;
     struct recall recall;
     atomic_uint busy_in_row; /* batches put off in a row */
+    atomic_bool points;      /* a row function has taken memory: relaxed, read between phases */
+    corio_sqlite_memory restored; /* in a replay: of answers that tasks may look at */
+    uint64_t restored_at;         /* corio_batch_resumes then */
 };
 
 /* plan.c */
@@ -123,6 +126,10 @@ int cr_sqlite_plan_reserve(struct plan *plan, size_t requests);
 int cr_sqlite_plan_fill(struct plan *plan, corio_batch *batch);
 void cr_sqlite_plan_clear(struct plan *plan);
 void cr_sqlite_plan_destroy(struct plan *plan);
+
+/* saved.c: for recordings. */
+corio_save_fn cr_sqlite_save;
+corio_restore_fn cr_sqlite_restore;
 
 /* query.c */
 void cr_sqlite_query_destroy(struct cr_sqlite_face *face);

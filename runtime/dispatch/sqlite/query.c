@@ -14,6 +14,8 @@
  */
 #include "plan.h"
 
+#include "../options.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,9 +66,12 @@ static void ask(struct plan *plan, struct cr_sqlite_connection *reader, corio_sq
         entry->status = -ENOMEM;
         return;
     }
+    const char *newest = memory->newest;
     int rc = query->options.bind(query->options.self, statement, entry->input);
     if (rc == 0)
         rc = step_rows(query, statement, memory, entry, &result);
+    if (memory->newest != newest)
+        atomic_store_explicit(&query->points, true, memory_order_relaxed);
     if (rc == 0 && result != SQLITE_ROW && result != SQLITE_DONE)
         rc = cr_sqlite_failed(query->face.database, reader, result);
     sqlite3_reset(statement);
@@ -298,6 +303,7 @@ void cr_sqlite_query_destroy(struct cr_sqlite_face *face)
     for (unsigned i = 0; query->statements && i < face->database->options.readers; i++)
         sqlite3_finalize(query->statements[i]);
     cr_sqlite_recall_fini(query);
+    cr_sqlite_memory_fini(&query->restored);
     free(query->statements);
     free(query);
 }
@@ -336,6 +342,8 @@ static int add_dispatcher(corio_runtime *runtime, struct query *query, const cha
         .dispatch = dispatch,
         .self = query,
         .hash = query->options.key ? hash_input : NULL,
+        .save = cr_sqlite_save,
+        .restore = cr_sqlite_restore,
         .max_batch = query->options.max_batch,
         .max_in_flight = query->options.max_in_flight,
     };
@@ -345,22 +353,27 @@ static int add_dispatcher(corio_runtime *runtime, struct query *query, const cha
 int corio_sqlite_add_query(corio_sqlite *database, corio_runtime *runtime,
                            const corio_sqlite_query *options, corio_dispatcher **ret_dispatcher)
 {
-    if (!database || !runtime || !options || options->size < sizeof *options || !options->sql ||
-        !options->bind || !options->row || !ret_dispatcher)
+    corio_sqlite_query taken;
+    if (!database || !runtime || !ret_dispatcher ||
+        !cr_options_take(&taken, sizeof taken, options, offsetof(corio_sqlite_query, save)) ||
+        !taken.sql || !taken.bind || !taken.row || !taken.save != !taken.restore)
         return -EINVAL;
+    if (database->options.offline && !corio_runtime_replaying(runtime))
+        return -ENOTCONN;
     struct query *query = calloc(1, sizeof *query);
     if (!query)
         return -ENOMEM;
     query->face.database = database;
     query->face.destroy = cr_sqlite_query_destroy;
-    query->options = *options;
-    if (options->singly)
+    query->options = taken;
+    /* What is remembered does not come through the dispatcher. */
+    if (taken.singly || corio_runtime_recording(runtime) || corio_runtime_replaying(runtime))
         query->options.remember_bytes = 0;
     int rc = cr_sqlite_recall_init(query);
+    if (rc == 0 && !database->options.offline)
+        rc = prepare_all(database, query, taken.sql);
     if (rc == 0)
-        rc = prepare_all(database, query, options->sql);
-    if (rc == 0)
-        rc = add_dispatcher(runtime, query, options->name, ret_dispatcher);
+        rc = add_dispatcher(runtime, query, taken.name, ret_dispatcher);
     if (rc < 0) {
         cr_sqlite_query_destroy(&query->face);
         return rc;

@@ -23,6 +23,10 @@
 /* Most requests of a work: giving back a few of them costs time in proportion to it. */
 enum { CR_URING_WORK = 1024 };
 
+/* saved.c: for recordings. */
+corio_save_fn cr_uring_save;
+corio_restore_fn cr_uring_restore;
+
 /* One request on its way. */
 struct cr_uring_op {
     const corio_uring_request *request;

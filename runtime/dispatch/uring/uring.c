@@ -163,6 +163,8 @@ int corio_uring_add(corio_uring *uring, corio_runtime *runtime, corio_dispatcher
         .dispatch = dispatch,
         .self = uring,
         .hash = hash_input,
+        .save = cr_uring_save,
+        .restore = cr_uring_restore,
         .max_batch = uring->options.max_batch,
         .max_in_flight = uring->options.max_in_flight,
     };
