@@ -67,6 +67,28 @@ static int take_posting(void *self, corio_sqlite_memory *memory, sqlite3_stmt *s
     return 0;
 }
 
+/* In a recording: the postings alone. */
+static int save_postings(void *self, const void *output, corio_sink *sink)
+{
+    (void)self;
+    const struct postings *list = output;
+    return corio_sink_write(sink, list->items ? (const void *)list->items : "",
+                            list->length * sizeof *list->items);
+}
+
+static int restore_postings(void *self, corio_sqlite_memory *memory, const void *bytes,
+                            size_t count, void *output)
+{
+    (void)self;
+    struct postings *list = output;
+    void *items = corio_sqlite_alloc(memory, count);
+    if (!items)
+        return -ENOMEM;
+    memcpy(items, bytes, count);
+    *list = (struct postings){.items = items, .length = count / sizeof *list->items};
+    return 0;
+}
+
 enum { sql_seen, sql_forget, sql_file, sql_word };
 
 /* One file, inside the transaction of its batch. An error undoes this file and no other. */
@@ -132,6 +154,8 @@ int add_dispatchers(corio_sqlite *database, corio_runtime *runtime)
         .bind = bind_path,
         .row = take_posting,
         .key = path_key,
+        .save = save_postings,
+        .restore = restore_postings,
     };
     const corio_sqlite_exec exec_store = {
         .size = sizeof exec_store,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static int read_file(void *arg)
+int read_file(void *arg)
 {
     struct file *file = arg;
     int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -33,6 +33,17 @@ static int read_file(void *arg)
     close(fd);
     file->bytes = (sqlite3_int64)length;
     return rc;
+}
+
+int restore_file(struct file *file, const void *bytes, size_t count)
+{
+    file->content = malloc(count + 1);
+    if (!file->content)
+        return -ENOMEM;
+    memcpy(file->content, bytes, count);
+    file->content[count] = '\0';
+    file->bytes = (sqlite3_int64)count;
+    return 0;
 }
 
 /* Two independent 64-bit hashes: enough to tell files apart, not to keep out who wants to cheat. */

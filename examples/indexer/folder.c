@@ -61,7 +61,7 @@ static int add_entry(struct folder *folder, char *path, const struct stat *stat)
 }
 
 /* In an I/O thread. Symbolic links are left out, and so is what is no file. */
-static int list_folder(void *arg)
+int list_folder(void *arg)
 {
     struct folder *folder = arg;
     DIR *stream = opendir(folder->path);
@@ -85,6 +85,61 @@ static int list_folder(void *arg)
         qsort(folder->files, folder->file_count, sizeof *folder->files, by_path);
     if (folder->folders)
         qsort(folder->folders, folder->folder_count, sizeof *folder->folders, by_text);
+    return rc;
+}
+
+/* -- Recordings: an entry after the other, each a head and its path -- */
+
+struct saved_entry {
+    int64_t bytes, changed_s, changed_ns;
+    uint64_t mode, path_bytes; /* with its zero */
+};
+
+static int save_entry(corio_sink *sink, const char *path, const struct file *file)
+{
+    const struct saved_entry saved = {
+        .bytes = file ? file->bytes : 0,
+        .changed_s = file ? file->changed_ns / 1000000000 : 0,
+        .changed_ns = file ? file->changed_ns % 1000000000 : 0,
+        .mode = file ? S_IFREG : S_IFDIR,
+        .path_bytes = strlen(path) + 1,
+    };
+    int rc = corio_sink_write(sink, &saved, sizeof saved);
+    return rc == 0 ? corio_sink_write(sink, path, saved.path_bytes) : rc;
+}
+
+int save_folder(const struct folder *folder, corio_sink *sink)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < folder->file_count; i++)
+        rc = save_entry(sink, folder->files[i]->path, folder->files[i]);
+    for (size_t i = 0; rc == 0 && i < folder->folder_count; i++)
+        rc = save_entry(sink, folder->folders[i], NULL);
+    return rc;
+}
+
+int restore_folder(struct folder *folder, const char *bytes, size_t count)
+{
+    int rc = 0;
+    while (rc == 0 && count > 0) {
+        struct saved_entry saved;
+        if (count < sizeof saved)
+            return -EBADMSG;
+        memcpy(&saved, bytes, sizeof saved);
+        bytes += sizeof saved;
+        count -= sizeof saved;
+        if (saved.path_bytes == 0 || saved.path_bytes > count || bytes[saved.path_bytes - 1])
+            return -EBADMSG;
+        const struct stat stat = {.st_mode = (mode_t)saved.mode,
+                                  .st_size = saved.bytes,
+                                  .st_mtim = {saved.changed_s, saved.changed_ns}};
+        char *path = strdup(bytes);
+        rc = path ? add_entry(folder, path, &stat) : -ENOMEM;
+        if (rc < 0)
+            free(path);
+        bytes += saved.path_bytes;
+        count -= saved.path_bytes;
+    }
     return rc;
 }
 

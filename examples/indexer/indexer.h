@@ -15,6 +15,7 @@
  *     folder.c     the task of a folder
  *     file.c       the task of a file
  *     search.c     the tasks of a search
+ *     recording.c  what the I/O threads have done, for CORIO_RECORD and CORIO_REPLAY
  */
 #ifndef INDEXER_H
 #define INDEXER_H
@@ -93,12 +94,24 @@ struct file {
     char *content;
 };
 
+int read_file(void *arg); /* in an I/O thread */
+int restore_file(struct file *file, const void *bytes, size_t count);
 int index_file(void *arg); /* task of a struct file, which it has from then on */
 void free_file(void *arg);
 
 /* -- folder.c -- */
 
+struct folder;
+
+int list_folder(void *arg); /* in an I/O thread */
+int save_folder(const struct folder *folder, corio_sink *sink);
+int restore_folder(struct folder *folder, const char *bytes, size_t count);
 int index_folder(void *arg); /* task of a path, which is borrowed */
+
+/* -- recording.c -- */
+
+corio_save_fn save_call; /* of the blocking dispatcher */
+corio_restore_fn restore_call;
 
 /* -- search.c -- */
 

@@ -49,33 +49,49 @@ static int print_rows(sqlite3 *connection, const char *sql, sqlite3_int64 parame
     return rc == SQLITE_DONE ? rows : corio_sqlite_error(rc);
 }
 
-static int command_index(corio_runtime *runtime, corio_sqlite *database, char *folder)
+static void begin_this_run(sqlite3 *connection)
 {
-    sqlite3 *connection = corio_sqlite_writer(database);
     sqlite3_stmt *statement;
     int rc = sqlite3_prepare_v2(connection, "SELECT coalesce(max(run), 0) + 1 FROM file", -1,
                                 &statement, NULL);
     if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
         this_run = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
+}
+
+static int forget_gone(sqlite3 *connection)
+{
+    char *gone = sqlite3_mprintf(
+        "BEGIN; DELETE FROM word WHERE file IN (SELECT id FROM file WHERE run <> %lld);"
+        "DELETE FROM file WHERE run <> %lld; COMMIT",
+        this_run, this_run);
+    int rc = gone ? corio_sqlite_error(sqlite3_exec(connection, gone, NULL, NULL, NULL)) : -ENOMEM;
+    sqlite3_free(gone);
+    return rc;
+}
+
+static int command_index(corio_runtime *runtime, corio_sqlite *database, char *folder)
+{
+    sqlite3 *connection = corio_sqlite_writer(database); /* NULL in a replay */
+    if (connection)
+        begin_this_run(connection);
     for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
         folder[n - 1] = '\0';
     struct stat status;
-    int error = stat(folder, &status) < 0 ? errno : S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
+    int error = !connection                 ? 0
+                : stat(folder, &status) < 0 ? errno
+                : S_ISDIR(status.st_mode)   ? 0
+                                            : ENOTDIR;
     if (error) {
         fprintf(stderr, "indexer: %s: %s\n", folder, strerror(error));
         add_one(&figures.failed);
         return -error;
     }
-    rc = corio_run(runtime, index_folder, folder);
+    int rc = corio_run(runtime, index_folder, folder);
     if (rc < 0)
         return rc;
-    char *gone = sqlite3_mprintf(
-        "BEGIN; DELETE FROM word WHERE file IN (SELECT id FROM file WHERE run <> %lld);"
-        "DELETE FROM file WHERE run <> %lld; COMMIT",
-        this_run, this_run);
-    rc = gone ? corio_sqlite_error(sqlite3_exec(connection, gone, NULL, NULL, NULL)) : -ENOMEM;
-    sqlite3_free(gone);
+    if (connection)
+        rc = forget_gone(connection);
     corio_sqlite_stats stats = {.size = sizeof stats};
     corio_sqlite_dispatcher_stats(store, &stats);
     printf("%zu files, %zu of them unchanged, in %llu transactions\n", figures.files,
@@ -131,6 +147,8 @@ static int command(corio_runtime *runtime, corio_sqlite *database, int argc, cha
 {
     if (strcmp(argv[0], "index") == 0)
         return command_index(runtime, database, argv[1]);
+    if (!corio_sqlite_writer(database))
+        return -ENOTCONN; /* they ask the database beside the dispatchers, too */
     if (strcmp(argv[0], "search") == 0)
         return command_search(runtime, database, argv + 1, (size_t)(argc - 1));
     return command_duplicates(database);
@@ -138,23 +156,27 @@ static int command(corio_runtime *runtime, corio_sqlite *database, int argc, cha
 
 static int with_database(const char *path, unsigned workers, int argc, char **argv)
 {
-    const corio_sqlite_options with = {.size = sizeof with, .path = path};
+    corio_sqlite_options with = {.size = sizeof with, .path = path};
     corio_options options = CORIO_OPTIONS_INIT;
     options.workers = workers;
     options.wait_mode =
         CORIO_WAIT_STRICT; /* all reads of a phase are there before the next: large transactions */
     corio_sqlite *database = NULL;
     corio_runtime *runtime = NULL;
-    int rc = corio_sqlite_open(&with, &database);
+    int rc = corio_runtime_create(&options, &runtime);
+    with.offline = corio_runtime_replaying(runtime);
     if (rc == 0)
+        rc = corio_sqlite_open(&with, &database);
+    if (rc == 0 && !with.offline)
         rc = corio_sqlite_error(
             sqlite3_exec(corio_sqlite_writer(database), schema, NULL, NULL, NULL));
     if (rc == 0)
-        rc = corio_runtime_create(&options, &runtime);
-    if (rc == 0)
-        rc = corio_blocking_add(
-            runtime, &(corio_blocking_options){.size = sizeof(corio_blocking_options), .grain = 4},
-            &blocking);
+        rc = corio_blocking_add(runtime,
+                                &(corio_blocking_options){.size = sizeof(corio_blocking_options),
+                                                          .grain = 4,
+                                                          .save = save_call,
+                                                          .restore = restore_call},
+                                &blocking);
     if (rc == 0)
         rc = add_dispatchers(database, runtime);
     if (rc == 0)
@@ -166,7 +188,11 @@ static int with_database(const char *path, unsigned workers, int argc, char **ar
         fprintf(stderr, "indexer: %s: %s%s%s\n", path, corio_strerror(rc), *words ? ": " : "",
                 words);
     }
-    corio_runtime_destroy(runtime);
+    int end_rc = corio_runtime_destroy(runtime); /* of what it writes: a recording, a log */
+    if (rc >= 0 && end_rc < 0) {
+        fprintf(stderr, "indexer: recording or log: %s\n", corio_strerror(end_rc));
+        rc = end_rc;
+    }
     corio_sqlite_close(database);
     return rc < 0 ? status_error : rc > 0 ? status_fine : status_nothing;
 }

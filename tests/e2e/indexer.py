@@ -44,11 +44,11 @@ def main():
                 file.write("common number%d " % i * (i + 1))
         os.symlink(folder, os.path.join(folder, "loop"))
 
-        def run(*arguments, status=0):
+        def run(*arguments, status=0, **variables):
             done = subprocess.run([program, "--database=" + database] + list(arguments), capture_output=True, text=True,
-                                  check=False, timeout=100)
+                                  check=False, timeout=100, env={**os.environ, **variables})
             assert done.returncode == status, (arguments, done)
-            return done.stdout
+            return done.stdout + done.stderr if status == 3 else done.stdout
 
         def dump():
             connection = sqlite3.connect(database)
@@ -80,6 +80,28 @@ def main():
         os.remove(database)
         run("--workers=4", "index", folder)
         assert dump() == now, "another index from another number of workers"
+
+        # A recorded run again, without the folder and the database.
+        os.remove(database)
+        recording, logs = os.path.join(work, "recording"), [os.path.join(work, "log%d" % i) for i in range(3)]
+        said = run("index", folder, CORIO_RECORD=recording, CORIO_BATCH_LOG=logs[0])
+        assert dump() == now
+        gone = [(path, path + " is elsewhere") for path in (folder, database)]
+        for path, elsewhere in gone:
+            os.rename(path, elsewhere)
+        for i in 1, 2:
+            again = run("--workers=%d" % (4 * i), "index", folder, CORIO_REPLAY=recording, CORIO_BATCH_LOG=logs[i])
+            assert again.split(",")[:2] == said.split(",")[:2], (said, again)
+            with open(logs[0], "rb") as first_log, open(logs[i], "rb") as log:
+                assert first_log.read() == log.read(), "other batches"
+        assert not os.path.exists(database) and not os.path.exists(folder)
+        with open(recording, "rb") as file:
+            content = file.read()
+        with open(recording, "wb") as file:
+            file.write(content[:len(content) // 2])
+        assert "the recording is damaged" in run("index", folder, status=3, CORIO_REPLAY=recording)
+        for path, elsewhere in gone:
+            os.rename(elsewhere, path)
 
         # Search and duplicates.
         found = [line.split("  ") for line in run("search", "COMMON", "number599").splitlines()]
