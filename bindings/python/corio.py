@@ -55,7 +55,7 @@ DONE, LATER = 0, 1
 _LOOP_STACK = 16 << 20  # a task is promised half of it
 
 (EUNANSWERED, EANSWERED, ECOMPLETED, EINDEX, ECARVED, ESTACKS, ENEGATIVE, EDIFFERENT, ECLOSED,
- EBROKEN) = range(-4097, -4107, -1)
+ EBROKEN, ERECORDING) = range(-4097, -4108, -1)
 
 
 # -- The C interface --
@@ -65,7 +65,8 @@ class _Options(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("workers", ctypes.c_uint), ("stack_bytes", ctypes.c_size_t),
                 ("max_stacks", ctypes.c_size_t), ("io_permits", ctypes.c_uint), ("wait_mode", ctypes.c_int),
                 ("batch_log", ctypes.c_char_p), ("check", ctypes.c_char_p), ("trace", ctypes.c_char_p),
-                ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p)]
+                ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p),
+                ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p)]
 
 
 class _Request(ctypes.Structure):
@@ -82,7 +83,8 @@ _BatchFn = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 class _DispatcherOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("input_bytes", ctypes.c_size_t),
                 ("output_bytes", ctypes.c_size_t), ("dispatch", _BatchFn), ("self", ctypes.c_void_p),
-                ("max_batch", ctypes.c_size_t), ("max_in_flight", ctypes.c_size_t), ("hash", ctypes.c_void_p)]
+                ("max_batch", ctypes.c_size_t), ("max_in_flight", ctypes.c_size_t), ("hash", ctypes.c_void_p),
+                ("save", ctypes.c_void_p), ("restore", ctypes.c_void_p), ("not_recorded", ctypes.c_bool)]
 
 
 _SIGNATURES = {
@@ -289,7 +291,10 @@ class _Callable:
 
 
 class Dispatcher(_Callable):
-    """Inputs and answers are Python objects. C sees a number for each; the objects stay in a table here."""
+    """Inputs and answers are Python objects. C sees a number for each; the objects stay in a table here, so that such a
+    dispatcher cannot be recorded."""
+
+    _not_recorded = True
 
     def __init__(self, runtime, name, dispatch, **limits):
         self._pending = {}
@@ -298,7 +303,8 @@ class Dispatcher(_Callable):
     def _add(self, runtime, name, dispatch, input_bytes, output_bytes, limits):
         self._callback = _BatchFn(lambda _, pointer: _answer_batch(Batch(self, pointer), dispatch))
         options = _DispatcherOptions(size=ctypes.sizeof(_DispatcherOptions), name=name.encode(),
-                                     input_bytes=input_bytes, output_bytes=output_bytes, dispatch=self._callback, **limits)
+                                     input_bytes=input_bytes, output_bytes=output_bytes, dispatch=self._callback,
+                                     not_recorded=self._not_recorded, **limits)
         pointer = ctypes.c_void_p()
         _check(_lib.corio_dispatcher_add(runtime, ctypes.byref(options), ctypes.byref(pointer)))
         self.pointer = pointer.value
@@ -325,6 +331,8 @@ class Dispatcher(_Callable):
 
 class TypedDispatcher(Dispatcher):
     """Inputs and outputs are ctypes objects, so that tasks written in C can ask, too."""
+
+    _not_recorded = False
 
     def __init__(self, runtime, name, dispatch, input_type, output_type, **limits):
         self._input_type, self._output_type = input_type, output_type
@@ -606,14 +614,16 @@ def _file(name):
 class Runtime:
     """A runtime; see corio_options. workers: more than 1 only for tasks written in C."""
 
-    def __init__(self, workers=1, stack_bytes=0, io_permits=0, batch_log=None, check=None, trace=None):
+    def __init__(self, workers=1, stack_bytes=0, io_permits=0, batch_log=None, check=None, trace=None, record=None,
+                 replay=None):
         self._pointer = None
         self._kept = []
         if workers == 1 and not stack_bytes:
             stack_bytes = _LOOP_STACK
         options = _Options(size=ctypes.sizeof(_Options), workers=workers, stack_bytes=stack_bytes,
                            max_stacks=(1 << 36) // stack_bytes if stack_bytes else 0, io_permits=io_permits,
-                           batch_log=_file(batch_log), check=_file(check), trace=_file(trace))
+                           batch_log=_file(batch_log), check=_file(check), trace=_file(trace),
+                           record=_file(record), replay=_file(replay))
         pointer = ctypes.c_void_p()
         _check(_lib.corio_runtime_create(ctypes.byref(options), ctypes.byref(pointer)))
         self._pointer = pointer.value

@@ -45,6 +45,29 @@ class Tasks(unittest.TestCase):
         self.assertEqual(self.runtime.run(root()), [n * n + (n + 1) ** 2 for n in range(5000)])
         self.assertEqual(self.batches, [5000, 5000])
 
+    def test_types_are_recorded_and_objects_are_not(self):
+        with tempfile.NamedTemporaryFile() as file:
+            for replay in False, True:
+                called = []
+
+                def double(batch):
+                    called.append(len(batch))
+                    for i in range(len(batch)):
+                        batch.respond(i, 2 * batch[i].value)
+                    return 0
+
+                with corio.Runtime(**{"replay" if replay else "record": file.name}) as runtime:
+                    with self.assertRaises(corio.Error) as caught:
+                        runtime.dispatcher(double, name="objects")
+                    self.assertEqual(caught.exception.code, -errno.ENOTSUP)
+                    typed = runtime.dispatcher(double, types=(ctypes.c_int, ctypes.c_int))
+
+                    async def ask():
+                        return (await typed(21)).value
+
+                    self.assertEqual(runtime.run(ask()), 42)
+                self.assertEqual(called, [] if replay else [1])
+
     def test_runtime_is_reusable_and_batches_are_the_same(self):
         def once(log):
             with corio.Runtime(batch_log=log) as runtime:
