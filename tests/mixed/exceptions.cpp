@@ -175,8 +175,10 @@ extern "C" int check_exceptions()
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime;
-    corio_dispatcher_options answering = {sizeof answering, "answering", 0, 0,      answer,
-                                          nullptr,          0,           0, nullptr};
+    corio_dispatcher_options answering{};
+    answering.size = sizeof answering;
+    answering.name = "answering";
+    answering.dispatch = answer;
     options.workers = 3;
     CHECK(corio_runtime_create(&options, &runtime) == 0);
     CHECK(corio_dispatcher_add(runtime, &answering, &dispatcher) == 0);
