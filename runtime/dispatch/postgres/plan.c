@@ -20,7 +20,7 @@
 
 enum {
     REQUESTS_A_SHARE = 32, /* fewest that are worth another connection */
-    KEYS_A_SHARE = 512,
+    KEYS_A_SHARE = 128,
     FIRST_DELAY_MS = 50,
     LARGEST_DELAY_MS = 5000,
 };
