@@ -140,9 +140,12 @@ typedef struct corio_redis_stats {
     uint64_t retries;  /* commands sent again */
     uint64_t timeouts; /* commands whose time was up */
     uint64_t largest_batch;
+    uint64_t smallest_batch;
+    uint64_t unique; /* requests left when those folded that have one key are counted once */
 } corio_redis_stats;
 
-/* corio_redis_get_stats: fills *stats, whose size field the caller has set.
+/* corio_redis_get_stats: fills *stats, whose size field the caller has set; the fields that it has
+ * room for.
  *
  * Suspends: never. Thread: any. Errors: -EINVAL a bad pointer or size. */
 CORIO_API int corio_redis_get_stats(corio_redis *redis, corio_redis_stats *stats);

@@ -212,11 +212,32 @@ static void ten_thousand_tasks_get_their_values(void **state)
         assert_int_equal(stats.batches, 1);
         assert_int_equal(stats.commands, options.fold ? 1 : TASKS);
         assert_int_equal(stats.folded, options.fold ? TASKS : 0);
+        assert_int_equal(stats.unique, options.fold ? KEYS : TASKS);
+        assert_int_equal(stats.smallest_batch, TASKS);
         assert_int_equal(info("commandstats", "cmdstat_get:calls="), options.fold ? 0 : TASKS);
         assert_int_equal(info("commandstats", "cmdstat_mget:calls="), options.fold ? 1 : 0);
         assert_int_equal(info("stats", "keyspace_hits:"), options.fold ? KEYS : TASKS);
         close_world(&world);
     }
+}
+
+static void stats_of_an_older_program_are_filled_as_far_as_they_go(void **state)
+{
+    (void)state;
+    struct world world;
+    corio_redis_options options = unix_options;
+    corio_redis_stats stats = {.size = offsetof(corio_redis_stats, smallest_batch),
+                               .smallest_batch = 77};
+    fill_server();
+    open_world(&world, &options, 1);
+    assert_int_equal(corio_run(world.runtime, get_from_many, &world), 0);
+    assert_int_equal(corio_redis_get_stats(world.redis, &stats), 0);
+    assert_int_equal(stats.largest_batch, TASKS);
+    assert_int_equal(stats.smallest_batch, 77);
+    assert_int_equal(stats.size, offsetof(corio_redis_stats, smallest_batch));
+    stats.size--;
+    assert_int_equal(corio_redis_get_stats(world.redis, &stats), -EINVAL);
+    close_world(&world);
 }
 
 static int set_one(void *arg)
@@ -801,6 +822,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_thousand_tasks_get_their_values),
+        cmocka_unit_test(stats_of_an_older_program_are_filled_as_far_as_they_go),
         cmocka_unit_test(the_last_of_folded_sets_counts),
         cmocka_unit_test(any_command_is_answered),
         cmocka_unit_test(an_error_reaches_its_request_only),

@@ -239,6 +239,8 @@ static void fold_end(corio_redis *redis, struct fold *fold, uint64_t handed_ns)
         enqueue(redis, unit, handed_ns, 0);
     }
     cr_redis_count(redis, &redis->stats.folded, fold->op_count);
+    /* all of the batch are counted already: those that share a key are taken off, modulo 2^64 */
+    cr_redis_count(redis, &redis->stats.unique, (uint64_t)fold->head_count - fold->op_count);
 }
 
 /* Folds what can be; the rest, and all if there is no memory for folding, goes out singly. */

@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -55,8 +56,11 @@ static int dispatch(void *self, corio_batch *batch)
     if (!work)
         return -ENOMEM;
     pthread_mutex_lock(&redis->lock);
+    if (redis->stats.batches == 0 || count < redis->stats.smallest_batch)
+        redis->stats.smallest_batch = count;
     redis->stats.batches++;
     redis->stats.requests += count;
+    redis->stats.unique += count;
     if (count > redis->stats.largest_batch)
         redis->stats.largest_batch = count;
     pthread_mutex_unlock(&redis->lock);
@@ -223,10 +227,13 @@ void corio_redis_destroy(corio_redis *redis)
 
 int corio_redis_get_stats(corio_redis *redis, corio_redis_stats *stats)
 {
-    if (!redis || !stats || stats->size < sizeof *stats)
+    const size_t least = offsetof(corio_redis_stats, smallest_batch); /* the first version's */
+    if (!redis || !stats || stats->size < least)
         return -EINVAL;
+    size_t size = stats->size;
     pthread_mutex_lock(&redis->lock);
-    *stats = redis->stats;
+    memcpy(stats, &redis->stats, size < sizeof *stats ? size : sizeof *stats);
     pthread_mutex_unlock(&redis->lock);
+    stats->size = size;
     return 0;
 }
