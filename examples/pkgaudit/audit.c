@@ -11,6 +11,7 @@
 #include "audit.h"
 
 #include "resolve.h"
+#include "singly.h"
 
 #include <corio.h>
 
@@ -25,10 +26,9 @@ enum {
      * are enough to fill a batch; without one, equal requests are found within a batch only. */
     WALKERS = 512,
     WALKERS_REMEMBERING = 128,
-    GRAPH_CHUNK = 32,                  /* packages of one job of step 2 */
-    LOOK_UP = 32,                      /* members looked up at a time */
-    PROGRESS_NS = 100000000,           /* between two progress lines */
-    REMEMBER_BYTES = 256 * 1024 * 1024 /* enough for every package there is */
+    GRAPH_CHUNK = 32,       /* packages of one job of step 2 */
+    LOOK_UP = 32,           /* members looked up at a time */
+    PROGRESS_NS = 100000000 /* between two progress lines */
 };
 
 const char *mode_name(enum mode mode)
@@ -135,6 +135,12 @@ static int add_unknown(struct asker *asker, uint32_t count, uint32_t id)
     return 0;
 }
 
+static void recall(const struct asker *asker, const uint32_t *ids, uint32_t count,
+                   struct edges *answers, bool *found)
+{
+    asker->question->kind->recall(asker->question, ids, count, answers, found);
+}
+
 /* Takes what is remembered of the members from *seen on, and of those that join by that, as deep as
  * it goes; leaves the others in asker->unknown. */
 static int take_remembered(struct asker *asker, struct closure *closure, uint32_t *seen,
@@ -146,7 +152,7 @@ static int take_remembered(struct asker *asker, struct closure *closure, uint32_
     while (*seen < closure->count) {
         uint32_t first = *seen;
         uint32_t count = closure->count - first < LOOK_UP ? closure->count - first : LOOK_UP;
-        corio_sqlite_recall_many(asker->dispatcher, closure->members + first, edges, count, found);
+        recall(asker, closure->members + first, count, edges, found);
         *seen += count;
         for (uint32_t i = 0; i < count; i++) {
             int rc = found[i] ? take_edges(closure, &edges[i], missing)
@@ -238,7 +244,7 @@ static int keep_remembered(struct audit *audit, const struct asker *asker, const
     bool found[GRAPH_CHUNK];
     int rc = 0;
     *ret_unknown = 0;
-    corio_sqlite_recall_many(asker->dispatcher, ids, edges, count, found);
+    recall(asker, ids, count, edges, found);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         if (found[i])
             rc = keep_node(&audit->nodes[ids[i]], &edges[i]);
@@ -293,26 +299,12 @@ static bool remembers(const struct audit *audit)
 static int ask_corio(struct asker *asker, const uint32_t *ids, uint32_t count,
                      struct edges *answers)
 {
-    if (count > asker->request_room) {
-        free(asker->requests);
-        asker->request_room = 2 * count;
-        asker->requests = malloc(asker->request_room * sizeof *asker->requests);
-        if (!asker->requests) {
-            asker->request_room = 0;
-            return -ENOMEM;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        asker->requests[i].dispatcher = asker->dispatcher;
-        asker->requests[i].input = &ids[i];
-        asker->requests[i].output = &answers[i];
-    }
-    return corio_io_all(asker->requests, count);
+    return asker->question->kind->ask(asker->question, &asker->sheet, ids, count, answers);
 }
 
 struct step {
     struct audit *audit;
-    corio_dispatcher *edges;
+    struct question *question;
     audit_job *job;
     uint32_t count;
 };
@@ -331,15 +323,15 @@ static int walker_task(void *arg)
     const struct step *step = walker->step;
     struct audit *audit = step->audit;
     struct asker asker = {
-        .ask = ask_corio, .remembers = remembers(audit), .dispatcher = step->edges};
+        .ask = ask_corio, .remembers = remembers(audit), .question = step->question};
     int rc = 0;
     for (uint32_t i = walker->first; rc == 0 && i < step->count; i += walker->every)
         rc = step->job(audit, &asker, i);
-    free(asker.requests);
+    asker.question->kind->end_sheet(&asker.sheet);
     free(asker.answers);
     free(asker.unknown);
     if (rc < 0)
-        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+        store_failed(audit->store, rc);
     return rc;
 }
 
@@ -356,11 +348,12 @@ static int step_task(void *arg)
     return rc < 0 ? rc : children;
 }
 
-static void take_figures(struct audit *audit, corio_runtime *runtime, const corio_dispatcher *edges)
+static void take_figures(struct audit *audit, corio_runtime *runtime,
+                         const struct question *question)
 {
-    corio_sqlite_stats asked = {.size = sizeof asked};
+    struct question_figures asked;
     corio_stats stats = {.size = sizeof stats};
-    corio_sqlite_dispatcher_stats(edges, &asked);
+    question->kind->take_figures(question, &asked);
     corio_runtime_stats(runtime, &stats);
     audit->figures.workers = stats.workers;
     audit->figures.unique = asked.unique;
@@ -373,27 +366,20 @@ static void take_figures(struct audit *audit, corio_runtime *runtime, const cori
     audit->figures.io_s = (double)stats.io_phase_ns * 1e-9;
 }
 
-static int add_edges(struct audit *audit, corio_runtime *runtime, corio_dispatcher **ret)
+static int make_question(struct audit *audit, corio_runtime *runtime, struct question **ret)
 {
-    const corio_sqlite_query query = {
-        .size = sizeof query,
-        .name = "edges",
-        .sql = store_edges_sql,
-        .input_bytes = sizeof(uint32_t),
-        .output_bytes = sizeof(struct edges),
-        .bind = store_edges_bind,
-        .row = store_edges_row,
-        .singly = audit->options.mode == MODE_ITEM,
-        .remember_bytes = remembers(audit) ? REMEMBER_BYTES : 0,
-    };
-    return corio_sqlite_add_query(audit->store, runtime, &query, ret);
+    const struct store_kind *kind = audit->store->kind;
+    if (audit->options.mode == MODE_BATCH)
+        return kind->question(audit->store, runtime, remembers(audit), ret);
+    return kind->single ? kind->single(audit->store, runtime, ret)
+                        : singly_create(audit->store, runtime, ret);
 }
 
 static int run_step(struct audit *audit, corio_runtime *runtime, struct step *step)
 {
     int rc = corio_run(runtime, step_task, step);
     if (rc < 0)
-        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+        store_failed(audit->store, rc);
     return rc < 0 ? rc : failure_if_interrupted(audit->failure);
 }
 
@@ -407,10 +393,10 @@ static int run_corio(struct audit *audit)
     int rc = corio_runtime_create(&options, &runtime);
     if (rc < 0)
         return failure_set(audit->failure, EXIT_OTHER, "runtime: %s", corio_strerror(rc));
-    struct step step = {.audit = audit, .job = walk_root, .count = audit->root_count};
-    rc = add_edges(audit, runtime, &step.edges);
-    if (rc < 0)
-        failure_of_database(audit->failure, rc, audit->store, audit->options.path);
+    struct question *question = NULL;
+    rc = make_question(audit, runtime, &question);
+    struct step step = {.audit = audit, .question = question, .job = walk_root};
+    step.count = audit->root_count;
     struct stopwatch stopwatch = stopwatch_begin();
     if (rc == 0)
         rc = run_step(audit, runtime, &step);
@@ -422,8 +408,10 @@ static int run_corio(struct audit *audit)
         rc = run_step(audit, runtime, &step);
     stopwatch_end(stopwatch, &audit->figures);
     if (rc == 0)
-        take_figures(audit, runtime, step.edges);
+        take_figures(audit, runtime, question);
     corio_runtime_destroy(runtime);
+    if (question)
+        question->kind->destroy(question);
     return rc;
 }
 

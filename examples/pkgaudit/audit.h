@@ -7,9 +7,11 @@
  * that any root reached, and keeps the choices as a graph for the search of cycles. All modes do
  * this same work, with the same code; they differ in how a request is answered:
  *
- *     batch    corio: all requests of a phase are one batch; equal ones are asked once, several connections read. An
- *              answer is remembered for the run, and looked up before it is asked for, as in threads; it is dropped if
- *              the database changes; off with --no-memory.
+ *     batch    corio: all requests of a phase are one batch; equal ones are asked once. An answer is remembered for the
+ *              run, and looked up before it is asked for, as in threads; off with --no-memory. Over SQLite the
+ *              dispatcher remembers, and drops an answer if the database changes. Over a server the program does, in
+ *              a cache that its tasks share: then what is in a batch depends on timing, since a task finds what
+ *              another has put there in the same phase
  *     item     corio: every request is a query of its own on one connection; nothing is shared
  *     threads  plain threads, each with a connection and a prepared statement; a cache that all share remembers every
  *              answer for the run
@@ -39,7 +41,6 @@ struct audit_options {
     unsigned threads; /* of MODE_THREADS */
     bool memory;      /* batch: remember answers for the run */
     bool progress;    /* a line on stderr */
-    const char *path; /* of the database */
 };
 
 /* What was found for one root. */
@@ -75,7 +76,7 @@ struct audit_figures {
 
 struct audit {
     const struct universe *universe;
-    corio_sqlite *store;
+    struct store *store;
     struct audit_options options;
     struct failure *failure;
     const uint32_t *roots; /* ids in order of names */
@@ -98,11 +99,10 @@ struct asker {
     /* Answers all of ids[0..count); the answers are valid until the next call. Returns 0 or a
      * negative code with the failure noted. */
     int (*ask)(struct asker *asker, const uint32_t *ids, uint32_t count, struct edges *answers);
-    bool remembers;               /* batch: what is remembered is taken before the rest is asked */
-    corio_dispatcher *dispatcher; /* batch and item */
-    corio_request *requests;
-    uint32_t request_room;
-    struct reader *reader; /* threads */
+    bool remembers;            /* batch: what is remembered is taken before the rest is asked */
+    struct question *question; /* batch and item */
+    struct sheet sheet;
+    struct worker *worker; /* threads */
     struct edges *answers; /* room for a level's answers */
     uint32_t answer_room;
     uint32_t *unknown; /* ids that are not remembered */

@@ -5,7 +5,7 @@
 #ifndef PKGAUDIT_CLOSURE_H
 #define PKGAUDIT_CLOSURE_H
 
-#include "store.h"
+#include <stdint.h>
 
 struct closure {
     uint32_t *members; /* in order of discovery; the root is the first */

@@ -191,3 +191,11 @@ int dependency_next(struct dependency_cursor *cursor, struct dependency *ret)
         }
     }
 }
+
+void dependency_print(FILE *to, bool first, const char *name, enum relation relation,
+                      const char *version)
+{
+    fprintf(to, "%s%s", first ? "" : " | ", name);
+    if (relation != RELATION_ANY)
+        fprintf(to, " (%s %s)", relation_text(relation), version);
+}

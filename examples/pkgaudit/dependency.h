@@ -12,6 +12,8 @@
 #include "text.h"
 #include "version.h"
 
+#include <stdio.h>
+
 struct dependency {
     struct text name;
     struct text qualifier; /* "any" of "c:any"; length 0: none */
@@ -37,5 +39,10 @@ void dependency_begin(struct dependency_cursor *cursor, struct text field, const
 /* Reads the next alternative. Returns 1 and fills *ret, 0 at the end, -EINVAL if the text is
  * malformed. Build profiles (<..>) are passed over: binary packages have none. */
 int dependency_next(struct dependency_cursor *cursor, struct dependency *ret);
+
+/* Writes an alternative as a field has it: "a (>= 1)", with " | " before it unless it is the first.
+ * version: NULL or any with RELATION_ANY. */
+void dependency_print(FILE *to, bool first, const char *name, enum relation relation,
+                      const char *version);
 
 #endif

@@ -4,8 +4,6 @@
  */
 #include "failure.h"
 
-#include <corio/error.h>
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,19 +24,17 @@ int failure_set(struct failure *failure, enum exit_status status, const char *fo
     return -ECANCELED;
 }
 
-int failure_of_database(struct failure *failure, int code, const corio_sqlite *database,
-                        const char *path)
+int failure_of_database(struct failure *failure, int code, const char *text, const char *words,
+                        const char *where)
 {
-    char words[200] = "";
-    if (database)
-        corio_sqlite_message(database, words, sizeof words);
     enum exit_status status = EXIT_DATABASE;
     if (code == -ENOSPC)
         status = EXIT_DISK_FULL;
-    else if (code == -ENOMEM || code == -EAGAIN || code < -4095)
+    else if (code == -ENOMEM || code == -EAGAIN || (code < -4095 && code > -4352))
         status = EXIT_OTHER;
-    const char *text = code == -ENOSPC ? "the disk is full" : corio_strerror(code);
-    return failure_set(failure, status, "database %s: %s%s%s%s", path, text, words[0] ? " (" : "",
+    if (code == -ENOSPC)
+        text = "the disk is full";
+    return failure_set(failure, status, "database %s: %s%s%s%s", where, text, words[0] ? " (" : "",
                        words, words[0] ? ")" : "");
 }
 

@@ -6,8 +6,6 @@
 #ifndef PKGAUDIT_FAILURE_H
 #define PKGAUDIT_FAILURE_H
 
-#include <corio/sqlite.h>
-
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -17,7 +15,7 @@ enum exit_status {
     EXIT_USAGE = 2,       /* the command line */
     EXIT_INPUT = 3,       /* an input is missing or cannot be read */
     EXIT_STANZA = 4,      /* an input is cut off or malformed */
-    EXIT_DATABASE = 5,    /* the database is damaged, locked, or something else's */
+    EXIT_DATABASE = 5,    /* the database is absent, damaged, locked, or something else's */
     EXIT_DISK_FULL = 6,   /* no room for the database or a result */
     EXIT_NO_ROOTS = 7,    /* nothing to audit */
     EXIT_INTERRUPT = 130, /* SIGINT */
@@ -41,10 +39,10 @@ extern atomic_int interrupted; /* lock-free, so a signal handler may set it; rea
 int failure_set(struct failure *failure, enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Notes what a request to the database or the library came to. `code` is negative; `database`
- * may be NULL. */
-int failure_of_database(struct failure *failure, int code, const corio_sqlite *database,
-                        const char *path);
+/* Notes what a request to the database or the library came to. `code` is negative, `text` is what it
+ * means; `words` are the database's own, "" if it said nothing. */
+int failure_of_database(struct failure *failure, int code, const char *text, const char *words,
+                        const char *where);
 
 /* Notes an interrupt if there was one: then returns -ECANCELED, else 0. */
 int failure_if_interrupted(struct failure *failure);

@@ -11,8 +11,8 @@
 #include "ingest.h"
 
 #include "dependency.h"
+#include "sqlite_tables.h"
 #include "stanza.h"
-#include "store.h"
 
 #include <corio.h>
 
@@ -289,8 +289,8 @@ static int store_rows(struct piece *piece)
     int rc = corio_io_all(requests, piece->count);
     free(requests);
     if (rc < 0)
-        return failure_of_database(piece->ingest->failure, rc, piece->ingest->store,
-                                   piece->ingest->path);
+        return sqlite_failed(piece->ingest->failure, rc, piece->ingest->database,
+                             piece->ingest->path);
     return 0;
 }
 
@@ -409,7 +409,7 @@ static int add_upserts(struct ingest *ingest, corio_runtime *runtime, corio_disp
         .self = ingest,
     };
     memcpy(exec.sql, upsert_sql, sizeof upsert_sql);
-    return corio_sqlite_add_exec(ingest->store, runtime, &exec, ret);
+    return corio_sqlite_add_exec(ingest->database, runtime, &exec, ret);
 }
 
 static void take_stats(struct ingest *ingest, const corio_dispatcher *upserts)
@@ -421,25 +421,38 @@ static void take_stats(struct ingest *ingest, const corio_dispatcher *upserts)
     ingest->largest_batch = stats.largest_batch;
 }
 
-int ingest_run(struct ingest *ingest, corio_runtime *runtime, int64_t fingerprint)
+static int run_feed(struct ingest *ingest)
 {
     struct feed feed = {.ingest = ingest};
-    double begin = seconds();
-    int rc = store_clear(ingest->store);
-    if (rc == 0)
-        rc = add_upserts(ingest, runtime, &feed.upserts);
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime;
+    options.workers = ingest->workers;
+    int rc = corio_runtime_create(&options, &runtime);
+    if (rc < 0)
+        return failure_set(ingest->failure, EXIT_OTHER, "runtime: %s", corio_strerror(rc));
+    rc = add_upserts(ingest, runtime, &feed.upserts);
     if (rc == 0)
         rc = source_add(ingest->source, runtime, &feed.source);
     if (rc == 0)
         rc = corio_run(runtime, feed_task, &feed);
     if (rc == 0)
         take_stats(ingest, feed.upserts);
-    if (rc == 0 && (rc = failure_if_interrupted(ingest->failure)) == 0)
-        rc = store_set_note(ingest->store, "fingerprint", fingerprint);
+    corio_runtime_destroy(runtime);
+    return rc;
+}
+
+int ingest_run(struct ingest *ingest, int64_t fingerprint)
+{
+    double begin = seconds();
+    int rc = sqlite_clear(ingest->database);
     if (rc == 0)
-        rc = store_set_note(ingest->store, "complete", 1);
+        rc = run_feed(ingest);
+    if (rc == 0 && (rc = failure_if_interrupted(ingest->failure)) == 0)
+        rc = sqlite_set_note(ingest->database, "fingerprint", fingerprint);
+    if (rc == 0)
+        rc = sqlite_set_note(ingest->database, "complete", 1);
     ingest->wall_s = seconds() - begin;
     if (rc < 0 && ingest->failure->status == EXIT_FINE)
-        failure_of_database(ingest->failure, rc, ingest->store, ingest->path);
+        sqlite_failed(ingest->failure, rc, ingest->database, ingest->path);
     return rc;
 }

@@ -12,11 +12,14 @@
 #include "failure.h"
 #include "source.h"
 
+#include <corio/sqlite.h>
+
 struct ingest {
-    corio_sqlite *store;
+    corio_sqlite *database;
     const char *path; /* of the database, for messages */
     struct source *source;
     const char *architecture;
+    unsigned workers; /* 0: the library's default */
     struct failure *failure;
     /* Filled: */
     uint64_t stanzas;
@@ -28,6 +31,6 @@ struct ingest {
 /* Empties the database and fills it. It has no mark "complete" until the last batch is
  * committed, so what an interrupted run leaves is filled anew by the next. Returns 0, or a
  * negative code with the failure noted. */
-int ingest_run(struct ingest *ingest, corio_runtime *runtime, int64_t fingerprint);
+int ingest_run(struct ingest *ingest, int64_t fingerprint);
 
 #endif

@@ -6,9 +6,8 @@
  *     options -> database -> ingest, if the data has changed -> roots -> audit in one mode or all
  *     -> report
  */
-#include "audit.h"
+#include "compare.h"
 #include "ingest.h"
-#include "report.h"
 #include "roots.h"
 #include "text.h"
 
@@ -50,6 +49,8 @@ static const char help[] =
     "at most 8\n"
     "  --no-memory          batch mode: ask again for what an earlier batch has answered\n"
     "  --database=FILE      default: corio/pkgaudit.db in $XDG_CACHE_HOME or ~/.cache\n"
+    "  --db=KIND            the kind of database; default sqlite; see below\n"
+    "  --db-url=WHERE       a database of another kind; see below\n"
     "  --refresh            fill the database even if nothing has changed\n"
     "  --ingest-only        fill the database, audit nothing\n"
     "  --architecture=ARCH  default: what dpkg says\n"
@@ -57,16 +58,22 @@ static const char help[] =
     "  --dump=FILE          write the full result, one line for each root, finding and cycle\n"
     "  --json               print one JSON object instead of text\n"
     "  --help, --version\n"
+    "\n";
+
+static const char help_end[] =
     "\n"
     "Exit status: 0 audited; 1 no memory or the like; 2 usage; 3 an input is missing; 4 an input "
     "is cut off or\n"
-    "malformed; 5 the database is damaged, locked or not ours; 6 the disk is full; 7 nothing to "
+    "malformed; 5 the database is absent, damaged, locked or not ours; 6 the disk is full; 7 "
+    "nothing to "
     "audit; 130 interrupted.\n";
 
 struct program {
     struct audit_options options;
     struct roots_wanted wanted;
-    char *database; /* given, or made by default_database */
+    const struct store_kind *kind;
+    char *database; /* where it is: given, or made by default_database; NULL: the kind's default */
+    bool is_url;    /* it came by --db-url */
     unsigned readers;
     unsigned rounds;
     bool compare;
@@ -95,6 +102,8 @@ enum option_code {
     OPTION_READERS,
     OPTION_NO_MEMORY,
     OPTION_DATABASE,
+    OPTION_DB,
+    OPTION_DB_URL,
     OPTION_REFRESH,
     OPTION_INGEST_ONLY,
     OPTION_ARCHITECTURE,
@@ -117,6 +126,8 @@ static const struct option long_options[] = {
     {"readers", required_argument, NULL, OPTION_READERS},
     {"no-memory", no_argument, NULL, OPTION_NO_MEMORY},
     {"database", required_argument, NULL, OPTION_DATABASE},
+    {"db", required_argument, NULL, OPTION_DB},
+    {"db-url", required_argument, NULL, OPTION_DB_URL},
     {"refresh", no_argument, NULL, OPTION_REFRESH},
     {"ingest-only", no_argument, NULL, OPTION_INGEST_ONLY},
     {"architecture", required_argument, NULL, OPTION_ARCHITECTURE},
@@ -143,6 +154,40 @@ static int take_number(struct program *program, const char *text, unsigned most,
         return usage(program, "a number out of range", text);
     *ret = (unsigned)value;
     return 0;
+}
+
+static int take_kind(struct program *program, const char *text)
+{
+    program->kind = store_kind_find(text);
+    return program->kind ? 0 : usage(program, "this build has no such kind of database", text);
+}
+
+static int take_database(struct program *program, bool is_url)
+{
+    free(program->database);
+    program->database = strdup(optarg);
+    program->is_url = is_url;
+    return program->database ? 0 : failure_set(&program->failure, EXIT_OTHER, "no memory");
+}
+
+/* A file for sqlite, a URL for the others. */
+static int check_database(struct program *program)
+{
+    bool is_file = program->kind == &store_sqlite;
+    if (!program->database || program->is_url != is_file)
+        return 0;
+    return usage(program,
+                 is_file ? "sqlite needs --database and no" : "--database is for sqlite, and not",
+                 is_file ? "--db-url" : program->kind->name);
+}
+
+static void print_help(void)
+{
+    fputs(help, stdout);
+    puts("Kinds of databases in this build:");
+    for (const struct store_kind *const *kind = store_kinds; *kind; kind++)
+        printf("  %-20s %s\n", (*kind)->name, (*kind)->where_is);
+    fputs(help_end, stdout);
 }
 
 static int take_mode(struct program *program, const char *text)
@@ -190,9 +235,10 @@ static int take_option(struct program *program, int code)
         program->options.memory = false;
         return 0;
     case OPTION_DATABASE:
-        free(program->database);
-        program->database = strdup(optarg);
-        return 0;
+    case OPTION_DB_URL:
+        return take_database(program, code == OPTION_DB_URL);
+    case OPTION_DB:
+        return take_kind(program, optarg);
     case OPTION_REFRESH:
         program->refresh = true;
         return 0;
@@ -212,7 +258,7 @@ static int take_option(struct program *program, int code)
         program->json = true;
         return 0;
     case OPTION_HELP:
-        fputs(help, stdout);
+        print_help();
         return 1;
     case OPTION_VERSION:
         puts("pkgaudit " PKGAUDIT_VERSION);
@@ -316,25 +362,18 @@ static void default_architecture(struct program *program)
 
 /* -- Ingest -- */
 
-static int fill(struct program *program, corio_sqlite *store, int64_t fingerprint,
+static int fill(struct program *program, struct store *store, int64_t fingerprint,
                 struct ingest *ingest)
 {
-    corio_options options = CORIO_OPTIONS_INIT;
-    corio_runtime *runtime;
-    *ingest = (struct ingest){.store = store,
-                              .path = program->database,
-                              .architecture = program->architecture,
+    *ingest = (struct ingest){.architecture = program->architecture,
+                              .workers = program->options.workers,
                               .failure = &program->failure};
-    options.workers = program->options.workers;
     if (program->options.progress)
         fprintf(stderr, "reading packages ... ");
     int rc = source_create(program->files, program->file_count, &program->failure, &ingest->source);
-    if (rc == 0)
-        rc = corio_runtime_create(&options, &runtime);
     if (rc < 0)
-        return failure_set(&program->failure, EXIT_OTHER, "runtime: %s", corio_strerror(rc));
-    rc = ingest_run(ingest, runtime, fingerprint);
-    corio_runtime_destroy(runtime);
+        return rc;
+    rc = store->kind->fill(store, ingest, fingerprint);
     source_destroy(ingest->source);
     if (program->options.progress)
         fprintf(stderr, "\r\033[K");
@@ -342,50 +381,25 @@ static int fill(struct program *program, corio_sqlite *store, int64_t fingerprin
 }
 
 /* Returns 1 if it filled the database, 0 if that was not needed. */
-static int fill_if_needed(struct program *program, corio_sqlite *store, struct ingest *ingest)
+static int fill_if_needed(struct program *program, struct store *store, struct ingest *ingest)
 {
     uint64_t hash;
+    int64_t known = 0;
     int rc = source_fingerprint(program->files, program->file_count, &program->failure, &hash);
     if (rc < 0)
         return rc;
     hash = corio_hash_bytes(hash, program->architecture, strlen(program->architecture));
     int64_t fingerprint = (int64_t)(hash >> 1);
-    if (!program->refresh && store_note(store, "complete") == 1 &&
-        store_note(store, "fingerprint") == fingerprint)
+    rc = store->kind->fingerprint(store, &known);
+    if (rc < 0)
+        return rc;
+    if (!program->refresh && known == fingerprint)
         return 0;
     rc = fill(program, store, fingerprint, ingest);
     return rc < 0 ? rc : 1;
 }
 
 /* -- Audit -- */
-
-struct job {
-    struct program *program;
-    corio_sqlite *store;
-    const struct universe *universe;
-    const uint32_t *roots;
-    uint32_t root_count;
-};
-
-static int audit_once(const struct job *job, const struct audit_options *options,
-                      struct audit *audit, struct report *report)
-{
-    *audit = (struct audit){
-        .universe = job->universe,
-        .store = job->store,
-        .options = *options,
-        .failure = &job->program->failure,
-        .roots = job->roots,
-        .root_count = job->root_count,
-    };
-    audit->options.path = job->program->database;
-    int rc = audit_run(audit);
-    if (rc == 0 && report_init(report, audit) < 0)
-        rc = failure_set(&job->program->failure, EXIT_OTHER, "no memory");
-    if (rc < 0)
-        audit_fini(audit);
-    return rc;
-}
 
 static int write_dump(struct program *program, const struct report *report)
 {
@@ -404,126 +418,43 @@ static int write_dump(struct program *program, const struct report *report)
                        program->dump, strerror(error));
 }
 
-static int audit_and_report(const struct job *job, const struct ingest *ingest)
+static int audit_and_report(struct program *program, const struct job *job,
+                            const struct ingest *ingest)
 {
     struct audit audit;
     struct report report;
-    int rc = audit_once(job, &job->program->options, &audit, &report);
+    int rc = audit_once(job, &program->options, &audit, &report);
     if (rc < 0)
         return rc;
-    if (job->program->json)
+    if (program->json)
         report_json(&report, ingest, stdout);
     else
         report_print(&report, ingest, stdout);
-    rc = write_dump(job->program, &report);
+    rc = write_dump(program, &report);
     report_fini(&report);
     audit_fini(&audit);
     return rc;
 }
 
-/* -- Comparison -- */
-
-enum { VARIANTS = 6, VARIANT_ITEM = 0, VARIANT_THREADS = 1, VARIANT_TWO = 5 };
-
-static int by_wall(const void *a, const void *b)
-{
-    double x = ((const struct audit_figures *)a)->wall_s;
-    double y = ((const struct audit_figures *)b)->wall_s;
-    return x < y ? -1 : x > y;
-}
-
-static void list_variants(const struct program *program, struct audit_options *options,
-                          const char **names)
-{
-    static const char *const known[VARIANTS] = {
-        "item", "threads", "batch", "batch, no memory", "batch, 1 worker", "batch, 2 workers",
-    };
-    for (size_t i = 0; i < VARIANTS; i++) {
-        names[i] = known[i];
-        options[i] = program->options;
-        options[i].mode = MODE_BATCH;
-        options[i].memory = true;
-    }
-    options[VARIANT_ITEM].mode = MODE_ITEM;
-    options[VARIANT_THREADS].mode = MODE_THREADS;
-    options[3].memory = false;
-    options[4].workers = 1;
-    options[VARIANT_TWO].workers = 2;
-}
-
-/* The rounds go through all modes in turn, so that a slow moment of the machine hits them alike. */
-static int run_rounds(const struct job *job, const struct audit_options *options,
-                      struct audit_figures *all, uint64_t *digests)
-{
-    unsigned rounds = job->program->rounds;
-    for (unsigned round = 0; round < rounds; round++) {
-        for (size_t i = 0; i < VARIANTS; i++) {
-            struct audit audit;
-            struct report report;
-            int rc = audit_once(job, &options[i], &audit, &report);
-            if (rc < 0)
-                return rc;
-            all[i * rounds + round] = audit.figures;
-            digests[i] = report.digest;
-            report_fini(&report);
-            audit_fini(&audit);
-            if (digests[i] != digests[0])
-                return failure_set(&job->program->failure, EXIT_OTHER,
-                                   "the modes differ in their results");
-        }
-    }
-    return 0;
-}
-
-static void print_comparison(const struct comparison *rows, uint32_t roots)
-{
-    printf("%u roots, digest %016llx in every mode\n", roots, (unsigned long long)rows[0].digest);
-    report_compare(rows, VARIANTS, VARIANT_ITEM, VARIANT_THREADS, stdout);
-    printf("2 workers are %.2f times as fast as 1\n",
-           rows[4].figures.wall_s / rows[VARIANT_TWO].figures.wall_s);
-}
-
-static int compare(const struct job *job)
-{
-    struct audit_options options[VARIANTS];
-    const char *names[VARIANTS];
-    uint64_t digests[VARIANTS] = {0};
-    unsigned rounds = job->program->rounds;
-    struct audit_figures *all = calloc((size_t)VARIANTS * rounds, sizeof *all);
-    if (!all)
-        return failure_set(&job->program->failure, EXIT_OTHER, "no memory");
-    list_variants(job->program, options, names);
-    int rc = run_rounds(job, options, all, digests);
-    if (rc == 0) {
-        struct comparison rows[VARIANTS];
-        for (size_t i = 0; i < VARIANTS; i++) {
-            qsort(all + i * rounds, rounds, sizeof *all, by_wall);
-            rows[i] = (struct comparison){names[i], all[i * rounds + rounds / 2], digests[i]};
-        }
-        print_comparison(rows, job->root_count);
-    }
-    free(all);
-    return rc;
-}
-
 /* -- All together -- */
 
-static int run_with_store(struct program *program, corio_sqlite *store)
+static int run_with_store(struct program *program, struct store *store)
 {
     struct ingest ingest;
     struct universe universe;
-    struct job job = {.program = program, .store = store, .universe = &universe};
+    struct job job = {.store = store, .universe = &universe, .failure = &program->failure};
     uint32_t *roots = NULL;
     int filled = fill_if_needed(program, store, &ingest);
     if (filled < 0 || program->ingest_only)
         return filled < 0 ? filled : 0;
-    int rc = store_load(store, &universe);
+    int rc = store->kind->load(store, &universe);
     if (rc < 0)
-        return failure_of_database(&program->failure, rc, NULL, program->database);
+        return rc;
     rc = roots_choose(&program->wanted, &universe, &program->failure, &roots, &job.root_count);
     job.roots = roots;
     if (rc == 0)
-        rc = program->compare ? compare(&job) : audit_and_report(&job, filled ? &ingest : NULL);
+        rc = program->compare ? compare(&job, &program->options, program->rounds)
+                              : audit_and_report(program, &job, filled ? &ingest : NULL);
     free(roots);
     universe_fini(&universe);
     return rc;
@@ -531,19 +462,23 @@ static int run_with_store(struct program *program, corio_sqlite *store)
 
 static int run(struct program *program, int argc, char **argv)
 {
-    corio_sqlite *store = NULL;
+    struct store *store = NULL;
     int rc = take_options(program, argc, argv);
+    if (rc == 0)
+        rc = check_database(program);
     if (rc != 0)
         return rc;
     set_signals();
     program->options.progress = isatty(STDERR_FILENO) && !program->compare;
     default_architecture(program);
-    rc = default_database(program);
+    if (program->kind == &store_sqlite)
+        rc = default_database(program);
     if (rc == 0)
-        rc = store_open(program->database, program->readers, &program->failure, &store);
-    if (rc == 0)
-        rc = run_with_store(program, store);
-    corio_sqlite_close(store);
+        rc = program->kind->open(program->database, program->readers, &program->failure, &store);
+    if (rc < 0)
+        return rc;
+    rc = run_with_store(program, store);
+    store->kind->close(store);
     return rc;
 }
 
@@ -551,6 +486,7 @@ int main(int argc, char **argv)
 {
     struct program program = {
         .options = {.mode = MODE_BATCH, .threads = 8, .memory = true},
+        .kind = &store_sqlite,
         .wanted = {.status = "/var/lib/dpkg/status"},
         .rounds = 3,
         .failure = FAILURE_INIT,

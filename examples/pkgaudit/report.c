@@ -28,20 +28,22 @@ static void put_roots(const struct audit *audit, FILE *to)
     }
 }
 
-/* Returns how many. */
-static uint32_t put_missing(const struct audit *audit, FILE *to)
+/* Returns 0, or -ENOMEM if a text cannot be had. */
+static int put_missing(const struct audit *audit, uint32_t *ret_count, FILE *to)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < audit->universe->count; i++) {
+    const struct store_kind *kind = audit->store->kind;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < audit->universe->count; i++) {
         uint32_t package = audit->universe->sorted[i];
         const struct node *node = &audit->nodes[package];
-        for (uint32_t j = 0; j < node->missing_count; j++, count++) {
-            char *text = store_dependency_text(audit->store, package, node->missing[j]);
+        for (uint32_t j = 0; rc == 0 && j < node->missing_count; j++, ++*ret_count) {
+            char *text = kind->dependency_text(audit->store, package, node->missing[j]);
             fprintf(to, "missing %s: %s\n", name_of(audit, package), text ? text : "?");
+            rc = text ? 0 : -ENOMEM;
             free(text);
         }
     }
-    return count;
+    return rc;
 }
 
 static uint32_t put_cycles(const struct audit *audit, const struct cycles *cycles, FILE *to)
@@ -68,9 +70,9 @@ int report_init(struct report *report, const struct audit *audit)
         return -ENOMEM;
     }
     put_roots(audit, to);
-    report->missing = put_missing(audit, to);
+    rc = put_missing(audit, &report->missing, to);
     report->largest_cycle = put_cycles(audit, &report->cycles, to);
-    if (fclose(to) != 0) {
+    if (fclose(to) != 0 || rc < 0) {
         report_fini(report);
         return -ENOMEM;
     }
@@ -194,9 +196,9 @@ void report_json(const struct report *report, const struct ingest *ingest, FILE 
 {
     const struct audit *audit = report->audit;
     const struct audit_figures *figures = &audit->figures;
-    fprintf(to, "{\"mode\": \"%s\", \"db\": \"sqlite\", \"database\": ",
-            mode_name(audit->options.mode));
-    put_string(audit->options.path, to);
+    fprintf(to, "{\"mode\": \"%s\", \"db\": \"%s\", \"database\": ", mode_name(audit->options.mode),
+            audit->store->kind->name);
+    put_string(audit->store->where, to);
     fprintf(to, ", \"workers\": %u, \"packages\": %u, \"roots\": %u, \"reached\": %u",
             figures->workers, audit->universe->count, audit->root_count, audit->reached_count);
     fprintf(to,

@@ -7,6 +7,8 @@
  */
 #include "resolve.h"
 
+#include "version.h"
+
 #include <string.h>
 
 void resolve_begin(struct resolver *resolver, const struct edges *edges)

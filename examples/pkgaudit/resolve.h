@@ -11,7 +11,7 @@
 #ifndef PKGAUDIT_RESOLVE_H
 #define PKGAUDIT_RESOLVE_H
 
-#include "store.h"
+#include "edges.h"
 
 enum choice {
     CHOICE_END = 0,

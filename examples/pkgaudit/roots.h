@@ -6,7 +6,9 @@
 #define PKGAUDIT_ROOTS_H
 
 #include "failure.h"
-#include "store.h"
+#include "universe.h"
+
+#include <stdbool.h>
 
 struct roots_wanted {
     bool all;

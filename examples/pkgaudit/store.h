@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * store.h - the package universe in SQLite.
+ * store.h - the package universe in a database, of whatever kind. What is in it:
  *
  *     package     id, name, version, architecture       one version of each name
  *     dependency  package, position, alternative -> target, relation, version
@@ -8,69 +8,117 @@
  *                                                       (provided = 0), and those that provide it
  *                                                       (provided = 1)
  *     note        key, value                            where the data came from
+ *
+ * A kind of database is a file of its own (store_KIND.c) with a struct store_kind. Which of them are
+ * built is the build's choice; the rest of the program does not know them apart.
  */
 #ifndef PKGAUDIT_STORE_H
 #define PKGAUDIT_STORE_H
 
+#include "edges.h"
 #include "failure.h"
-#include "version.h"
+#include "universe.h"
 
-/* What is asked for each package: its dependencies in order, each with its candidates in order.
- * Key: the package's id. */
-extern const char store_edges_sql[];
+#include <corio.h>
 
-/* The answer: records one after the other, each a head, the demanded and the offered version
- * (both with their end mark), padded to 4 bytes. */
-struct edges {
-    const unsigned char *bytes;
-    uint32_t length;
-    uint32_t rows;
+struct ingest;
+struct store_kind;
+
+/* An open database; the first member of what the kind makes of it. */
+struct store {
+    const struct store_kind *kind;
+    struct failure *failure; /* borrowed */
+    char *where;             /* for messages and reports: no password is in it */
 };
 
-struct edge_head {
-    uint32_t owner; /* the candidate's id; 0: there is no candidate */
-    uint16_t position;
-    uint8_t relation; /* enum relation */
-    uint8_t provided;
-    uint16_t want_bytes; /* of the versions, with their end marks */
-    uint16_t have_bytes;
+/* The question for a package's edges, as a dispatcher of one runtime: key is the package's id. The
+ * first member of what the kind makes of it. */
+struct question {
+    const struct question_kind *kind;
+    struct store *store;
+    corio_dispatcher *dispatcher;
+    bool remembers; /* see recall */
 };
 
-/* Bytes of the record for the statement's present row; writes it. */
-size_t store_edge_bytes(sqlite3_stmt *statement);
-void store_edge_write(sqlite3_stmt *statement, char *to, size_t bytes);
-
-/* The same as callbacks of a query dispatcher: input uint32_t, output struct edges. */
-int store_edges_bind(void *self, sqlite3_stmt *statement, const void *input);
-int store_edges_row(void *self, corio_sqlite_memory *memory, sqlite3_stmt *statement, void *output);
-
-/* All names, sorted bytewise, and the ids that go with them. */
-struct universe {
-    uint32_t count;
-    uint32_t largest_id;
-    uint32_t *sorted;  /* ids in order of their names */
-    const char **name; /* by id; NULL where there is none */
-    uint64_t *hash;    /* of the name, by id */
-    char *text;
+/* What one task asks with. Zero at first; its content is the question's. */
+struct sheet {
+    corio_request *requests;
+    void *inputs;
+    void *outputs;
+    uint32_t room;
+    uint32_t held; /* outputs that hold something */
 };
 
-/* Opens the database, makes its tables if need be. Failures are noted. */
-int store_open(const char *path, unsigned readers, struct failure *failure,
-               corio_sqlite **ret_store);
+struct question_figures {
+    uint64_t unique; /* keys left when those of a batch are counted once */
+    uint64_t statements;
+    uint64_t batches;
+    uint64_t smallest_batch;
+    uint64_t largest_batch;
+};
 
-/* Notes: 0 if there is none of this key. */
-int64_t store_note(corio_sqlite *store, const char *key);
-int store_set_note(corio_sqlite *store, const char *key, int64_t value);
+struct question_kind {
+    /* Called by a task: answers all of ids[0..count); the answers are valid until the sheet's next
+     * use. Returns 0 or a negative code. Suspends. */
+    int (*ask)(struct question *question, struct sheet *sheet, const uint32_t *ids, uint32_t count,
+               struct edges *answers);
+    /* Called by a task, of a question that remembers: what is known of ids[0..count), without
+     * suspending; the answers are valid until the task suspends. */
+    void (*recall)(struct question *question, const uint32_t *ids, uint32_t count,
+                   struct edges *answers, bool *found);
+    /* Releases what a sheet holds, and the sheet's memory. */
+    void (*end_sheet)(struct sheet *sheet);
+    void (*take_figures)(const struct question *question, struct question_figures *ret);
+    /* After the runtime's end. */
+    void (*destroy)(struct question *question);
+};
 
-/* Forgets all packages and the note "complete". Returns 0 or a negative code. */
-int store_clear(corio_sqlite *store);
+/* A connection of a plain thread's own; the first member of what the kind makes of it. */
+struct reader {
+    struct store *store;
+    uint64_t statements; /* asked */
+};
 
-int store_load(corio_sqlite *store, struct universe *ret);
-void universe_fini(struct universe *universe);
-/* The id of a name, 0 if there is none. */
-uint32_t universe_find(const struct universe *universe, const char *name, size_t length);
+struct store_kind {
+    const char *name;     /* of --db */
+    const char *where_is; /* --help's line: what --db-url takes */
+    /* where: see where_is; NULL: the kind's default. readers: connections for reading, 0: the
+     * library's default. Failures of all functions are noted in the store's failure. */
+    int (*open)(const char *where, unsigned readers, struct failure *failure, struct store **ret);
+    void (*close)(struct store *store);
+    /* What the data is made from; 0: there is none, or it is not complete. */
+    int (*fingerprint)(struct store *store, int64_t *ret);
+    /* Replaces the data by those of the ingest's source. */
+    int (*fill)(struct store *store, struct ingest *ingest, int64_t fingerprint);
+    int (*load)(struct store *store, struct universe *ret);
+    /* "a (>= 1) | b": dependency `position` of a package as text, given; NULL if there is none. */
+    char *(*dependency_text)(struct store *store, uint32_t package, unsigned position);
+    int (*question)(struct store *store, corio_runtime *runtime, bool remember,
+                    struct question **ret);
+    /* For comparison: each request is a query of its own. NULL: see singly.h. */
+    int (*single)(struct store *store, corio_runtime *runtime, struct question **ret);
+    int (*open_reader)(struct store *store, struct reader **ret);
+    /* ret: given: its bytes lie on the heap. */
+    int (*query)(struct reader *reader, uint32_t package, struct edges *ret);
+    void (*close_reader)(struct reader *reader);
+    /* What a code means, and what the database said last: one line, cut at bytes > 0. */
+    const char *(*text_of)(int code);
+    void (*message)(struct store *store, char *text, size_t bytes);
+};
 
-/* "a (>= 1) | b": dependency `position` of a package as text, given; NULL without memory. */
-char *store_dependency_text(corio_sqlite *store, uint32_t package, unsigned position);
+/* All kinds in this build, sqlite first; NULL ends them. */
+extern const struct store_kind *const store_kinds[];
+/* The file kind, which is in every build. */
+extern const struct store_kind store_sqlite;
+extern const struct store_kind store_postgres, store_redis; /* where they are built */
+/* By name; NULL: not in this build. */
+const struct store_kind *store_kind_find(const char *name);
+
+/* Notes what a request to the database or the library came to; see failure_set. */
+int store_failed(struct store *store, int code);
+
+/* Makes room for `count` requests of these sizes. Returns 0 or -ENOMEM. */
+int sheet_reserve(struct sheet *sheet, uint32_t count, size_t input_bytes, size_t output_bytes);
+void sheet_free(struct sheet *sheet);
 
 #endif

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# postgres.sh PROGRAM - runs PROGRAM with a private PostgreSQL server: its own data in a temporary folder, reached
-# through a socket there and not by TCP, stopped at the end. Exit status 77 (skipped) where PostgreSQL is absent.
+# postgres.sh PROGRAM [ARGUMENT ...] - runs PROGRAM with a private PostgreSQL server: its own data in a temporary folder,
+# reached through a socket there and not by TCP, stopped at the end. Exit status 77 (skipped) where PostgreSQL is absent.
 #
-# PROGRAM gets a conninfo string as its argument, and finds in its environment
+# PROGRAM gets a conninfo string as its first argument, before the others, and finds in its environment
 #   CORIO_POSTGRES          a conninfo string
 #   CORIO_POSTGRES_RESTART  a command that stops the server as a crash would, and starts it again
 #   CORIO_POSTGRES_STOP, CORIO_POSTGRES_START  the same in two steps
@@ -12,6 +12,7 @@
 set -eu
 
 program=$(readlink -f "$1")
+shift
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] || bin=$(dirname "$(command -v initdb 2>/dev/null || echo /nowhere/initdb)")
 [ -x "$bin/initdb" ] && [ -x "$bin/pg_ctl" ] || exit 77
@@ -57,5 +58,5 @@ export CORIO_POSTGRES="host=$work user=postgres dbname=postgres"
 export CORIO_POSTGRES_STOP="$stop" CORIO_POSTGRES_START="$start" CORIO_POSTGRES_RESTART="$stop && $start"
 export CORIO_POSTGRES_LOG="$work/log"
 status=0
-"$program" "$CORIO_POSTGRES" || status=$?
+"$program" "$CORIO_POSTGRES" "$@" || status=$?
 exit $status
