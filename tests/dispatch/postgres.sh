@@ -48,7 +48,7 @@ unix_socket_directories = '$work'
 unix_socket_permissions = 0777
 max_connections = 60
 fsync = off
-shared_buffers = 32MB
+shared_buffers = 128MB
 END
 $start || {
     cat "$work/log" >&2

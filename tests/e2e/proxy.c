@@ -6,9 +6,9 @@
  *     proxy HERE SERVER DELAY_US [WORD COUNT COMMAND]
  *
  * What comes in one way goes out DELAY_US later, in order, however much is on its way: latency without
- * a limit of throughput. Before what the COUNTth WORD from clients came with goes out, COMMAND is
- * run, once; so it finds the program waiting for that answer. "ready" is printed when clients may
- * come. It ends with the process that started it.
+ * a limit of throughput. When the COUNTth WORD has come from clients, COMMAND is run, once; it finds
+ * the program waiting for the answer. Then that connection is closed: what came with the word never
+ * goes out. "ready" is printed when clients may come. It ends with the process that started it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -131,18 +131,23 @@ static void accept_client(int listener)
 
 /* -- Bytes -- */
 
-static void count_words(const char *bytes, size_t length)
+/* Returns whether the last of the words has come; COMMAND is run then. */
+static bool count_words(const char *bytes, size_t length)
 {
     size_t word_bytes = word ? strlen(word) : 0;
     while (words_left > 0) {
         const char *found = memmem(bytes, length, word, word_bytes);
         if (!found)
-            return;
+            return false;
         length -= (size_t)(found - bytes) + word_bytes;
         bytes = found + word_bytes;
-        if (--words_left == 0 && system(command) != 0)
+        if (--words_left > 0)
+            continue;
+        if (system(command) != 0)
             die(command);
+        return true;
     }
+    return false;
 }
 
 static void take(struct link *link)
@@ -156,8 +161,11 @@ static void take(struct link *link)
         free(chunk);
         return;
     }
-    if (link->client_side)
-        count_words(chunk->bytes, (size_t)got);
+    if (link->client_side && count_words(chunk->bytes, (size_t)got)) {
+        drop(link);
+        free(chunk);
+        return;
+    }
     *chunk = (struct chunk){.due_ns = now_ns() + delay_ns, .length = (size_t)got};
     *link->last = chunk;
     link->last = &chunk->next;
