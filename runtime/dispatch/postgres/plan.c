@@ -42,6 +42,8 @@ static uint32_t *find_slot(const struct cr_postgres_plan *plan, uint64_t hash, c
         if (plan->slots[at] == 0)
             return &plan->slots[at];
         const struct cr_postgres_entry *entry = &plan->entries[plan->slots[at] - 1];
+        /* A slot that is not zero was set by fold_request, which has filled the entry before.
+         * NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult) */
         if (entry->hash == hash && entry->key_bytes == bytes && memcmp(entry->key, key, bytes) == 0)
             return &plan->slots[at];
     }
@@ -88,11 +90,12 @@ static void free_arrays(struct cr_postgres_plan *plan)
     plan->capacity = 0;
 }
 
-/* The arrays stay with the plan for the next batch, so a run of equal phases allocates once. */
+/* The arrays stay with the plan for the next batch, so a run of equal phases allocates once. A batch
+ * is never empty: no arrays, no room. */
 static int reserve(struct cr_postgres_plan *plan, size_t requests)
 {
     bool fold = plan->face->fold != CORIO_POSTGRES_FOLD_NONE;
-    if (requests <= plan->capacity)
+    if (plan->entries && requests <= plan->capacity)
         return 0;
     if (requests > UINT32_MAX / 4)
         return -E2BIG;
@@ -212,10 +215,10 @@ static unsigned shares_for(const struct cr_postgres_plan *plan)
 {
     size_t least = plan->of_request ? KEYS_A_SHARE : REQUESTS_A_SHARE;
     size_t shares = (plan->entry_count + least - 1) / least;
-    unsigned connections = plan->face->database->options.connections;
-    if (plan->face->exec)
-        return 1;
-    return shares > connections ? connections : (unsigned)shares;
+    size_t connections = plan->face->exec ? 1 : plan->face->database->options.connections;
+    if (shares > connections)
+        shares = connections;
+    return shares == 0 ? 1 : (unsigned)shares;
 }
 
 /* Cuts the batch into shares, from its end on. Each is a slice, so that the batch completes itself;

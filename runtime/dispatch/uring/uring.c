@@ -146,8 +146,10 @@ static uint64_t hash_input(void *self, const void *input)
 {
     (void)self;
     const corio_uring_request *request = input;
-    const uint64_t parts[] = {(uint64_t)request->op, request->bytes, (uint64_t)request->offset};
-    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, parts, sizeof parts);
+    const uint64_t op = (uint64_t)request->op, bytes = request->bytes;
+    uint64_t hash = corio_hash_bytes(CORIO_HASH_BEGIN, &op, sizeof op);
+    hash = corio_hash_bytes(hash, &bytes, sizeof bytes);
+    hash = corio_hash_bytes(hash, &request->offset, sizeof request->offset);
     return request->path ? corio_hash_bytes(hash, request->path, strlen(request->path)) : hash;
 }
 
