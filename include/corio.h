@@ -21,6 +21,7 @@
 #include <corio/runtime.h>
 #include <corio/rwlock.h>
 #include <corio/semaphore.h>
+#include <corio/statistics.h>
 #include <corio/task.h>
 #include <corio/time.h>
 #include <corio/trace.h>

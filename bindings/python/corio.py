@@ -66,7 +66,8 @@ class _Options(ctypes.Structure):
                 ("max_stacks", ctypes.c_size_t), ("io_permits", ctypes.c_uint), ("wait_mode", ctypes.c_int),
                 ("batch_log", ctypes.c_char_p), ("check", ctypes.c_char_p), ("trace", ctypes.c_char_p),
                 ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p),
-                ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p)]
+                ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p),
+                ("on_phase", ctypes.c_void_p), ("on_phase_self", ctypes.c_void_p), ("phases", ctypes.c_char_p)]
 
 
 class _Request(ctypes.Structure):

@@ -12,6 +12,7 @@
 
 #include <corio/error.h>
 #include <corio/export.h>
+#include <corio/statistics.h>
 
 CORIO_BEGIN_DECLS
 
@@ -73,12 +74,17 @@ typedef struct corio_options {
      * with CORIO_EDIFFERENT from there on; a file that is damaged gives CORIO_ERECORDING. NULL: none.
      * Not together with `record`. */
     const char *replay;
+    /* Told of each phase (statistics.h), with on_phase_self; NULL: nobody. */
+    corio_phase_fn *on_phase;
+    void *on_phase_self;
+    /* CORIO_PHASES; a file that gets the same as comma-separated values, a line per phase; NULL: none. */
+    const char *phases;
 } corio_options;
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL,  \
-            NULL, NULL                                                                             \
+            NULL, NULL, NULL, NULL, NULL                                                           \
     }
 
 /* How stacks are guarded against overflow. */
@@ -113,8 +119,8 @@ typedef struct corio_stats {
  * corio_runtime_destroy. Suspends: never. Thread: any. Errors: -EINVAL an option or environment
  * variable is out of range (nothing is created); -ENOMEM memory or address space; -EAGAIN a
  * thread cannot be made; CORIO_ERECORDING the file to replay is no recording, or one of another
- * version or kind of machine; another negated errno value if the batch log, trace or recording
- * cannot be opened. */
+ * version or kind of machine; another negated errno value if the batch log, trace, recording or table
+ * of phases cannot be opened. */
 CORIO_API int corio_runtime_create(const corio_options *options,
                                    corio_runtime **ret_runtime) CORIO_MUST_CHECK;
 
@@ -123,7 +129,8 @@ CORIO_API int corio_runtime_create(const corio_options *options,
  *
  * Suspends: never. Thread: any that is not inside a run of this runtime.
  * Errors: -EBUSY a run is going on; nothing happens then. Another: all is released, but the batch log,
- * the trace or the recording is not whole: the first error in writing it (-ENOSPC, say). */
+ * the trace, the recording or the table of phases is not whole: the first error in writing it
+ * (-ENOSPC, say). */
 CORIO_API int corio_runtime_destroy(corio_runtime *runtime);
 
 /* corio_run: runs `root` as a task, with all that it spawns, and returns when everything is

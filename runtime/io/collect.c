@@ -193,6 +193,12 @@ static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t c
     return NULL;
 }
 
+typedef struct call_of_dispatch {
+    uint64_t batch; /* its number */
+    size_t requests;
+    uint64_t began_ns, ended_ns;
+} call_of_dispatch;
+
 /* For the trace: the calls learn what their requests travel in. */
 static void number_calls(const corio_batch *batch)
 {
@@ -200,6 +206,21 @@ static void number_calls(const corio_batch *batch)
         cr_call *call = cr_entry_request(&batch->entries[i])->reserved_call;
         call->park.batch = batch->number;
     }
+}
+
+/* Somebody wants to know of it. */
+static void handed_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher,
+                        const call_of_dispatch *what)
+{
+    corio_phase_dispatcher *handed = &dispatcher->handed;
+    handed->batches++;
+    handed->requests += what->requests;
+    handed->dispatch_ns += what->ended_ns - what->began_ns;
+    if (what->requests > handed->largest)
+        handed->largest = what->requests;
+    if (io->trace != NULL)
+        cr_trace_dispatch(leader->trace, dispatcher->options.name, what->batch, what->requests,
+                          what->began_ns, what->ended_ns);
 }
 
 static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher, size_t count)
@@ -221,12 +242,12 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
         cr_log_batch(&io->log, batch);
     if (CR_UNLIKELY(io->trace != NULL))
         number_calls(batch);
-    uint64_t began = io->trace != NULL ? cr_now_ns() : 0, number = batch->number;
+    bool timed = io->timed || io->trace != NULL;
+    uint64_t began = CR_UNLIKELY(timed) ? cr_now_ns() : 0, number = batch->number;
     uint32_t held = cr_load_32(&batch->state);
     cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
-    if (CR_UNLIKELY(io->trace != NULL))
-        cr_trace_dispatch(leader->trace, dispatcher->options.name, number, count, began,
-                          cr_now_ns());
+    if (CR_UNLIKELY(timed))
+        handed_over(io, leader, dispatcher, &(call_of_dispatch){number, count, began, cr_now_ns()});
 }
 
 void cr_io_dispatch(cr_io *io, cr_worker *leader)

@@ -32,6 +32,7 @@
 
 #include <corio/batch.h>
 #include <corio/io.h>
+#include <corio/statistics.h>
 #include <stdio.h>
 
 typedef struct cr_io cr_io;
@@ -82,6 +83,7 @@ struct corio_dispatcher {
     size_t in_flight;   /* requests handed over and not taken back */
     cr_entries queue;   /* asked, in order: of earlier phases first, within a phase by spawn path */
     cr_entries retries; /* to go out at the next boundary */
+    corio_phase_dispatcher handed; /* at this boundary; name: not set. If io->timed */
 };
 
 /* The array behind a batch and its slices. */
@@ -195,6 +197,7 @@ struct cr_io {
     size_t quarantine_count;
 
     cr_trace *trace; /* NULL: none is written */
+    bool timed;      /* somebody wants to know how long dispatch functions take */
     cr_log log;
     cr_record record;
     cr_replay replay;

@@ -226,7 +226,6 @@ static void wait_event(cr_trace_buffer *buffer, const cr_park *park, char kind)
 void cr_trace_park(cr_trace_buffer *buffer, cr_park *park)
 {
     end_stretch(buffer, cr_now_ns());
-    park->traced = true;
     wait_event(buffer, park, 'b');
 }
 

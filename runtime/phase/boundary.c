@@ -126,7 +126,10 @@ static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
         return;
     if (cr_simulated(sched) && simulate(sched))
         return;
+    uint64_t began = runtime->statistics.wanted ? cr_now_ns() : 0;
     cr_event_wait(&runtime->io.replied, seen, cr_timers_next(&sched->timers));
+    if (runtime->statistics.wanted)
+        runtime->statistics.wait_ns += cr_now_ns() - began;
 }
 
 /* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
@@ -220,6 +223,20 @@ static void end_run(corio_runtime *runtime, const cr_worker *leader)
         cr_wake_worker(sched, sched->workers[0]);
 }
 
+/* The CPU phase ended at `ended_ns`. last: so does the run; else `runnable` tasks can run now. */
+static void tell_phase(corio_runtime *runtime, uint64_t phase, uint64_t ended_ns, bool last,
+                       size_t runnable)
+{
+    if (CR_LIKELY(!runtime->statistics.wanted))
+        return;
+    cr_phase_times times = {.phase = phase,
+                            .cpu_began_ns = runtime->phase_began_ns,
+                            .cpu_ended_ns = ended_ns,
+                            .ended_ns = cr_now_ns(),
+                            .last = last};
+    cr_statistics_phase(&runtime->statistics, &runtime->options, &runtime->io, &times, runnable);
+}
+
 bool cr_boundary(void *owner, cr_worker *leader)
 {
     corio_runtime *runtime = owner;
@@ -232,11 +249,12 @@ bool cr_boundary(void *owner, cr_worker *leader)
         cr_deque_free_retired(&sched->workers[i]->deque);
         cr_deque_free_retired(&sched->workers[i]->behind);
     }
+    uint64_t phase = sched->phase;
     if (cr_scope_unfinished(&runtime->root_scope) == 0) {
+        tell_phase(runtime, phase, began, true, 0);
         end_run(runtime, leader);
         return false;
     }
-    uint64_t phase = sched->phase;
     if (!cr_settle(runtime, leader)) {
         io_phases(runtime, leader);
         runtime->io.resumes++;
@@ -251,7 +269,8 @@ bool cr_boundary(void *owner, cr_worker *leader)
         cr_trace_phase(leader->trace, "CPU phase", phase, runtime->phase_began_ns, began);
         cr_trace_phase(leader->trace, "I/O phase", phase, began, ended);
     }
-    runtime->phase_began_ns = ended;
+    tell_phase(runtime, phase, began, false, count + cr_deque_length_owner(&leader->deque));
+    runtime->phase_began_ns = runtime->statistics.wanted ? cr_now_ns() : ended;
     runtime->io_phase_ns += ended - began;
     cr_resume_all(leader, parks, count);
     return true;

@@ -36,6 +36,13 @@ static int number_from(const char *variable, uint64_t *value)
     return 0;
 }
 
+static void text_from(const char *variable, const char **value)
+{
+    const char *text = getenv(variable);
+    if (text != NULL && *text != '\0')
+        *value = text;
+}
+
 static int wait_mode_from(const char *variable, corio_wait_mode *mode)
 {
     const char *text = getenv(variable);
@@ -99,6 +106,7 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     file_from("CORIO_TRACE", &resolved.trace);
     file_from("CORIO_RECORD", &resolved.record);
     file_from("CORIO_REPLAY", &resolved.replay);
+    file_from("CORIO_PHASES", &resolved.phases);
     *ret_resolved = resolved;
     return check(&resolved);
 }

@@ -41,7 +41,11 @@ static int close_files(corio_runtime *runtime)
     }
     runtime->io.trace = NULL;
     int trace_rc = cr_trace_close(&runtime->trace);
-    return log_rc != 0 ? log_rc : record_rc != 0 ? record_rc : trace_rc;
+    int table_rc = cr_statistics_close(&runtime->statistics, &runtime->sched);
+    return log_rc != 0      ? log_rc
+           : record_rc != 0 ? record_rc
+           : trace_rc != 0  ? trace_rc
+                            : table_rc;
 }
 
 /* A replay waits as the recorded run did. */
@@ -57,6 +61,8 @@ static int open_files(corio_runtime *runtime)
         rc = cr_replay_open(&io->replay, options->replay, &wait_mode);
     if (rc == 0 && options->trace != NULL)
         rc = open_trace(runtime);
+    if (rc == 0)
+        rc = cr_statistics_open(&runtime->statistics, options, io);
     options->wait_mode = (corio_wait_mode)wait_mode;
     io->log.wanted |= io->record.file != NULL || io->replay.file != NULL;
     return rc;
@@ -234,6 +240,7 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     cr_item item = {.fn = root, .scope = &runtime->root_scope, .name = name, .arg = arg};
     cr_record_mark(&runtime->io.record, CR_FRAME_RUN);
     cr_replay_begin_run(&runtime->io);
+    cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
     bind(canceller, runtime);
     cr_sched_run(&runtime->sched, &item);
@@ -308,7 +315,8 @@ int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options 
         return -EINVAL;
     if (acquire(runtime) != 0)
         return -EBUSY;
-    int rc = cr_dispatcher_add(&runtime->io, options, ret_dispatcher);
+    bool room = cr_statistics_reserve(&runtime->statistics, runtime->io.dispatcher_count + 1);
+    int rc = room ? cr_dispatcher_add(&runtime->io, options, ret_dispatcher) : -ENOMEM;
     release(runtime);
     return rc;
 }

@@ -9,6 +9,7 @@
 #define CR_PHASE_RUNTIME_H
 
 #include "runtime/io/io.h"
+#include "runtime/phase/statistics.h"
 #include "runtime/sched/sched.h"
 
 #include <corio/runtime.h>
@@ -25,6 +26,7 @@ struct corio_runtime {
     char *report;        /* of the last run; NULL: none */
     bool stacks_reported;
     cr_trace trace; /* no file: none is written */
+    cr_statistics statistics;
 
     uint64_t phase_total; /* over all runs; sched.phase counts this one */
     uint64_t phase_began_ns;

@@ -40,6 +40,7 @@
 #include "runtime/base/sanitizer.h"
 #include "runtime/base/timer.h"
 #include "runtime/observe/trace.h"
+#include "runtime/observe/watch.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
 #include "runtime/sched/sim.h"
@@ -82,9 +83,10 @@ struct cr_worker {
     cr_park *settling;         /* waiters of scopes marked in this step: they go on when it ends */
     void *asked;               /* request lists, see runtime/io */
     cr_trace_buffer *trace;    /* NULL: no trace is written */
+    cr_watch *watch;           /* NULL: nobody wants statistics of phases */
     cr_exceptions *exceptions; /* its thread's; NULL: there is no C++ runtime */
-    /* Whether there is more to do than usual: it is traced, or simulated, or needs a fence, or a
-     * sanitizer is told. */
+    /* Whether there is more to do than usual: somebody looks on, or it is simulated, or a push needs a
+     * fence, or a sanitizer is told. */
     bool special;
     uint64_t identities; /* next one to give to a task, see cr_identity_of */
     uint64_t random;
@@ -187,7 +189,7 @@ static inline cr_worker *cr_preemption_point(cr_worker *worker)
 
 int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks);
 void cr_sched_fini(cr_sched *sched);
-/* Sets worker->special, when tracing and simulation are known. Nobody runs. */
+/* Sets worker->special, when it is known who looks on, and whether it is simulated. Nobody runs. */
 void cr_sched_specialise(cr_sched *sched);
 /* The calling thread becomes worker 0, runs `root` and comes back when the boundary says that
  * the run is over. */
@@ -234,6 +236,13 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope);
 cr_failure *cr_scope_take_failure(cr_scope *scope);
 /* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
 int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
+
+/* -- Looking on (watch.c), if worker->special -- */
+
+void cr_saw_start(cr_worker *worker, const corio_task *task);
+void cr_saw_end(cr_worker *worker, const corio_task *task, int rc);
+void cr_saw_park(cr_worker *worker, cr_park *park);
+void cr_saw_resume(cr_worker *worker, const cr_park *park); /* if park->watched */
 
 /* -- Leaving a task (leave.c) -- */
 

@@ -175,13 +175,13 @@ static __attribute__((noinline)) void call_with_care(cr_worker *worker, const cr
     }
     corio_task task;
     cr_task_init(&task, scope, index, closure->name);
-    bool traced = cr_worker_traced(worker);
-    if (traced)
-        cr_trace_run(worker->trace, &task);
+    bool watched = worker->special;
+    if (watched)
+        cr_saw_start(worker, &task);
     cr_tell_acquire(spawn_edge(scope, index));
     int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0, true);
-    if (traced)
-        cr_trace_finish(cr_worker_self()->trace, &task, rc);
+    if (watched)
+        cr_saw_end(cr_worker_self(), &task, rc);
     cr_free(block);
     cr_tell_release(cr_scope_edge(scope));
 }

@@ -173,19 +173,19 @@ static __attribute__((noinline)) void suspend_for_any(cr_worker *worker, cr_park
     leave(worker, park, next_place(worker), false);
 }
 
-/* With all that few have: a trace, exceptions, a sanitizer. */
+/* With all that few have: somebody who looks on, exceptions, a sanitizer. */
 static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_park *park)
 {
     cr_exceptions kept = cr_exceptions_take(worker->exceptions);
-    if (cr_worker_traced(worker))
-        cr_trace_park(worker->trace, park);
+    if (worker->special)
+        cr_saw_park(worker, park);
     cr_park *next = cr_next_resume(worker);
     leave(worker, park, next != NULL ? park_place(next) : next_place(worker), true);
     cr_tell_acquire(park);
     worker = cr_worker_self();
     cr_exceptions_put(worker->exceptions, &kept);
-    if (park->traced)
-        cr_trace_resume(worker->trace, park);
+    if (park->watched)
+        cr_saw_resume(worker, park);
 }
 
 void cr_suspend(cr_worker *worker, cr_park *park)

@@ -184,7 +184,7 @@ static int whole_life(unsigned workers)
     corio_runtime *runtime = NULL;
     options.workers = workers;
     options.io_permits = 3;
-    options.trace = options.batch_log = "/dev/null";
+    options.trace = options.batch_log = options.phases = "/dev/null";
     int rc = corio_runtime_create(&options, &runtime);
     if (rc != 0) {
         assert_null(runtime);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/phase/statistics.h"
+
+#include "runtime/base/alloc.h"
+
+#include <errno.h>
+
+static int watch_workers(const cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        sched->workers[i]->watch = cr_alloc_zeroed(sizeof(cr_watch));
+        if (sched->workers[i]->watch == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int cr_statistics_open(cr_statistics *statistics, const corio_options *options, cr_io *io)
+{
+    statistics->wanted = options->on_phase != NULL || options->phases != NULL;
+    if (!statistics->wanted)
+        return 0;
+    io->timed = true;
+    int rc = watch_workers(io->sched);
+    if (rc == 0 && options->phases != NULL)
+        rc = cr_table_open(&statistics->table, options->phases);
+    return rc;
+}
+
+int cr_statistics_close(cr_statistics *statistics, cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        cr_free(sched->workers[i]->watch);
+        sched->workers[i]->watch = NULL;
+    }
+    cr_free(statistics->dispatchers);
+    statistics->dispatchers = NULL;
+    return cr_table_close(&statistics->table);
+}
+
+bool cr_statistics_reserve(cr_statistics *statistics, size_t dispatchers)
+{
+    return !statistics->wanted ||
+           cr_grow((void **)&statistics->dispatchers, &statistics->dispatcher_capacity, dispatchers,
+                   sizeof *statistics->dispatchers);
+}
+
+static uint64_t steals_of(const cr_sched *sched)
+{
+    uint64_t steals = 0;
+    for (unsigned i = 0; i < sched->worker_count; i++)
+        steals += sched->workers[i]->stats.steals;
+    return steals;
+}
+
+void cr_statistics_begin_run(cr_statistics *statistics, const cr_sched *sched)
+{
+    if (!statistics->wanted)
+        return;
+    statistics->runnable = 1;
+    statistics->steals = steals_of(sched);
+    statistics->wait_ns = 0;
+}
+
+/* What the workers counted; they begin anew. Returns the one whose task suspended or ended last. */
+static const cr_watch *take_workers(corio_phase_stats *stats, const cr_sched *sched,
+                                    uint64_t began_ns)
+{
+    const cr_watch *last = sched->workers[0]->watch;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        cr_watch *watch = sched->workers[i]->watch;
+        stats->closures += watch->closures;
+        stats->continuations += watch->continuations;
+        stats->workers += watch->closures + watch->continuations > 0;
+        watch->closures = watch->continuations = 0;
+        if (watch->last_ns > last->last_ns)
+            last = watch;
+    }
+    uint64_t alone_since = began_ns;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        const cr_watch *watch = sched->workers[i]->watch;
+        if (watch != last && watch->last_ns > alone_since)
+            alone_since = watch->last_ns;
+    }
+    stats->alone_ns = last->last_ns > alone_since ? last->last_ns - alone_since : 0;
+    return last;
+}
+
+static void forget_last(const cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++)
+        sched->workers[i]->watch->last_ns = 0;
+}
+
+static void take_dispatchers(corio_phase_stats *stats, cr_statistics *statistics, cr_io *io)
+{
+    for (size_t i = 0; i < io->dispatcher_count; i++) {
+        corio_dispatcher *dispatcher = io->dispatchers[i];
+        corio_phase_dispatcher *handed = &statistics->dispatchers[i];
+        *handed = dispatcher->handed;
+        handed->name = dispatcher->options.name;
+        stats->batches += handed->batches;
+        stats->requests += handed->requests;
+        stats->dispatch_ns += handed->dispatch_ns;
+        dispatcher->handed = (corio_phase_dispatcher){0};
+    }
+    stats->dispatchers = statistics->dispatchers;
+    stats->dispatcher_count = io->dispatcher_count;
+}
+
+static void tell(cr_statistics *statistics, const corio_options *options,
+                 const corio_phase_stats *stats)
+{
+    if (statistics->table.file != NULL)
+        cr_table_write(&statistics->table, stats);
+    if (options->on_phase != NULL)
+        options->on_phase(options->on_phase_self, stats);
+}
+
+void cr_statistics_phase(cr_statistics *statistics, const corio_options *options, cr_io *io,
+                         const cr_phase_times *times, size_t runnable)
+{
+    char path[CR_WATCH_PATH] = "";
+    uint64_t io_ns = times->ended_ns - times->cpu_ended_ns;
+    uint64_t steals = steals_of(io->sched);
+    corio_phase_stats stats = {
+        .size = sizeof stats,
+        .run = statistics->run,
+        .phase = times->phase,
+        .last = times->last,
+        .runnable = statistics->runnable,
+        .steals = steals - statistics->steals,
+        .cpu_ns = times->cpu_ended_ns - times->cpu_began_ns,
+        .boundary_ns = io_ns > statistics->wait_ns ? io_ns - statistics->wait_ns : 0,
+        .wait_ns = statistics->wait_ns,
+        .straggler = "",
+        .straggler_path = path,
+    };
+    const cr_watch *last = take_workers(&stats, io->sched, times->cpu_began_ns);
+    if (last->last_ns != 0) {
+        stats.straggler = last->name;
+        cr_watch_path(last, path);
+    }
+    take_dispatchers(&stats, statistics, io);
+    tell(statistics, options, &stats);
+    forget_last(io->sched);
+    statistics->runnable = runnable;
+    statistics->steals = steals;
+    statistics->wait_ns = 0;
+    statistics->run += times->last;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Statistics of phases: what the callback and the table say is what the program did.
+ */
+#include "harness.h"
+
+#include <unistd.h>
+
+enum { tasks = 50, most_phases = 64, path_bytes = 512 };
+
+typedef struct seen {
+    corio_phase_stats stats;
+    corio_phase_dispatcher dispatchers[2];
+    char straggler[64], path[path_bytes];
+} seen;
+
+static seen phases[most_phases];
+static size_t phase_count;
+static corio_dispatcher *first, *second;
+
+static void note(void *self, const corio_phase_stats *stats)
+{
+    assert_ptr_equal(self, phases);
+    assert_null(corio_self());
+    assert_true(phase_count < most_phases);
+    assert_int_equal(stats->size, sizeof *stats);
+    seen *now = &phases[phase_count++];
+    now->stats = *stats;
+    for (size_t i = 0; i < stats->dispatcher_count; i++)
+        now->dispatchers[i] = stats->dispatchers[i];
+    snprintf(now->straggler, sizeof now->straggler, "%s", stats->straggler);
+    snprintf(now->path, sizeof now->path, "%s", stats->straggler_path);
+}
+
+static corio_runtime *watched_runtime(unsigned workers)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.workers = workers;
+    options.on_phase = note;
+    options.on_phase_self = phases;
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    first = add_dispatcher(runtime, answer_all);
+    second = add_dispatcher(runtime, answer_all);
+    phase_count = 0;
+    return runtime;
+}
+
+static int ask_twice(void *arg)
+{
+    (void)arg;
+    CHECK(corio_io(first, NULL, NULL) == 0);
+    return corio_io(second, NULL, NULL);
+}
+
+static int fifty(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < tasks; i++)
+        CHECK(corio_go(ask_twice, NULL) == 0);
+    return corio_wait();
+}
+
+static void phases_say_what_was_run_and_asked(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < worker_count_count; at++) {
+        corio_runtime *runtime = watched_runtime(worker_counts[at]);
+        corio_stats total = {.size = sizeof total};
+        uint64_t continuations = 0, cpu_ns = 0, io_ns = 0, steals = 0;
+        assert_int_equal(corio_run(runtime, fifty, NULL), 0);
+        assert_int_equal(corio_runtime_stats(runtime, &total), 0);
+        assert_int_equal(phase_count, 3);
+        for (size_t i = 0; i < phase_count; i++) {
+            const corio_phase_stats *stats = &phases[i].stats;
+            assert_int_equal(stats->run, 0);
+            assert_int_equal(stats->phase, i);
+            assert_int_equal(stats->last, i == 2);
+            assert_int_equal(stats->closures, i == 0 ? tasks + 1 : 0);
+            assert_int_equal(stats->runnable, i == 0 ? 1 : tasks);
+            assert_int_equal(stats->batches, i < 2);
+            assert_int_equal(stats->requests, i < 2 ? tasks : 0);
+            assert_int_equal(stats->dispatcher_count, 2);
+            assert_int_equal(phases[i].dispatchers[0].requests, i == 0 ? tasks : 0);
+            assert_int_equal(phases[i].dispatchers[1].largest, i == 1 ? tasks : 0);
+            assert_in_range(stats->workers, 1, worker_counts[at]);
+            assert_true(stats->dispatch_ns <= stats->boundary_ns);
+            assert_true(stats->alone_ns <= stats->cpu_ns);
+            assert_true(phases[i].straggler[0] != '\0');
+            continuations += stats->continuations;
+            steals += stats->steals;
+            cpu_ns += stats->cpu_ns;
+            io_ns += stats->boundary_ns + stats->wait_ns;
+        }
+        assert_int_equal(continuations, total.suspends);
+        assert_int_equal(steals, total.steals);
+        assert_int_equal(cpu_ns, total.cpu_phase_ns);
+        assert_true(io_ns >= total.io_phase_ns);
+        corio_runtime_destroy(runtime);
+    }
+}
+
+/* -- Who was last -- */
+
+static int leaf(void *arg)
+{
+    for (int depth = --*(int *)arg; depth > 0;) {
+        CHECK(corio_go_named("inner", leaf, arg) == 0);
+        return corio_wait();
+    }
+    CHECK(corio_io(first, NULL, NULL) == 0);
+    return corio_io(first, NULL, NULL); /* in this phase nothing else could run */
+}
+
+static void straggler_has_a_name_and_a_path(void **state)
+{
+    (void)state;
+    static const struct {
+        int depth;
+        const char *name, *path;
+    } cases[] = {
+        {1, "leaf", "()"},
+        {3, "inner", "(0, 0)"},
+        {17, "inner", "(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"},
+        {18, "inner", "(..., 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        corio_runtime *runtime = watched_runtime(3);
+        int depth = cases[i].depth;
+        assert_int_equal(corio_run(runtime, leaf, &depth), 0);
+        assert_int_equal(phase_count, 3);
+        assert_int_equal(phases[1].stats.workers, 1);
+        assert_int_equal(phases[1].stats.continuations, 1);
+        assert_string_equal(phases[1].straggler, cases[i].name);
+        assert_string_equal(phases[1].path, cases[i].path);
+        assert_true(phases[1].stats.alone_ns > 0);
+        corio_runtime_destroy(runtime);
+    }
+}
+
+/* -- Runs, waiting -- */
+
+static int sleep_a_while(void *arg)
+{
+    return corio_sleep(*(const uint64_t *)arg);
+}
+
+static void waiting_is_told_from_the_boundary(void **state)
+{
+    (void)state;
+    corio_runtime *runtime = watched_runtime(2);
+    uint64_t while_ns = 20000000;
+    for (uint64_t run = 0; run < 2; run++) {
+        phase_count = 0;
+        assert_int_equal(corio_run(runtime, sleep_a_while, &while_ns), 0);
+        assert_int_equal(phases[0].stats.run, run);
+        assert_int_equal(phases[0].stats.phase, 0);
+        assert_true(phases[0].stats.wait_ns > while_ns / 2);
+        assert_true(phases[phase_count - 1].stats.last);
+    }
+    corio_runtime_destroy(runtime);
+}
+
+/* -- The table -- */
+
+static size_t lines_with(const char *path, const char *beginning, const char *wanted)
+{
+    char line[1024];
+    size_t found = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        found += strstr(line, wanted) != NULL && strncmp(line, beginning, strlen(beginning)) == 0;
+    fclose(file);
+    return found;
+}
+
+static void table_has_a_line_per_phase(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/corio-phases-XXXXXX";
+    close(mkstemp(path));
+    setenv("CORIO_PHASES", path, 1);
+    corio_runtime *runtime = runtime_with(2);
+    unsetenv("CORIO_PHASES");
+    corio_dispatcher_options with = {
+        .size = sizeof with, .name = "a \"b\"", .dispatch = answer_all};
+    assert_int_equal(corio_dispatcher_add(runtime, &with, &first), 0);
+    second = first;
+    assert_int_equal(corio_run(runtime, fifty, NULL), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    assert_int_equal(lines_with(path, "", ""), 4);
+    assert_int_equal(lines_with(path, "", "run,phase,last,workers,runnable,closures"), 1);
+    assert_int_equal(lines_with(path, "", "\"a \"\"b\"\":1:50:50:"), 2);
+    assert_int_equal(lines_with(path, "0,2,1,", ""), 1);
+    unlink(path);
+}
+
+static void table_that_cannot_be_written_is_an_error(void **state)
+{
+    (void)state;
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.phases = "/nowhere/phases.csv";
+    assert_int_equal(corio_runtime_create(&options, &runtime), -ENOENT);
+    assert_null(runtime);
+    options.phases = "/dev/full";
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    first = second = add_dispatcher(runtime, answer_all);
+    assert_int_equal(corio_run(runtime, fifty, NULL), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), -ENOSPC);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phases_say_what_was_run_and_asked),
+        cmocka_unit_test(straggler_has_a_name_and_a_path),
+        cmocka_unit_test(waiting_is_told_from_the_boundary),
+        cmocka_unit_test(table_has_a_line_per_phase),
+        cmocka_unit_test(table_that_cannot_be_written_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
