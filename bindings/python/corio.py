@@ -67,7 +67,8 @@ class _Options(ctypes.Structure):
                 ("batch_log", ctypes.c_char_p), ("check", ctypes.c_char_p), ("trace", ctypes.c_char_p),
                 ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p),
                 ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p),
-                ("on_phase", ctypes.c_void_p), ("on_phase_self", ctypes.c_void_p), ("phases", ctypes.c_char_p)]
+                ("on_phase", ctypes.c_void_p), ("on_phase_self", ctypes.c_void_p), ("phases", ctypes.c_char_p),
+                ("progress", ctypes.c_int)]
 
 
 class _Request(ctypes.Structure):

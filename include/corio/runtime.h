@@ -31,6 +31,15 @@ typedef enum corio_wait_mode {
     CORIO_WAIT_STRICT = 1,
 } corio_wait_mode;
 
+/* Whether a line on standard error says how far a run is: phases, tasks, requests, which task was the
+ * last of its phase. It changes at boundaries, five times a second at most, and is erased at the run's
+ * end. */
+typedef enum corio_progress {
+    CORIO_PROGRESS_NEVER = 0,
+    CORIO_PROGRESS_TERMINAL = 1, /* if standard error is a terminal when the runtime is created */
+    CORIO_PROGRESS_ALWAYS = 2,
+} corio_progress;
+
 /* Options of a runtime. Set `size` to sizeof(corio_options) and leave the rest zero for the
  * defaults (CORIO_OPTIONS_INIT does). Structs with a size only grow at their end, and programs
  * compiled with a shorter one are served as well. Each can be overridden by an environment variable, for
@@ -79,12 +88,14 @@ typedef struct corio_options {
     void *on_phase_self;
     /* CORIO_PHASES; a file that gets the same as comma-separated values, a line per phase; NULL: none. */
     const char *phases;
+    /* CORIO_PROGRESS=0|1|2; a line on standard error that says how far a run is. */
+    corio_progress progress;
 } corio_options;
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL,  \
-            NULL, NULL, NULL, NULL, NULL                                                           \
+            NULL, NULL, NULL, NULL, NULL, CORIO_PROGRESS_NEVER                                     \
     }
 
 /* How stacks are guarded against overflow. */

@@ -72,7 +72,8 @@ static int check(const corio_options *options)
         stack >= smallest_stack && stack <= largest_stack && (stack & (stack - 1)) == 0 &&
         options->max_stacks <= UINT32_MAX &&
         (options->wait_mode == CORIO_WAIT_STREAMING || options->wait_mode == CORIO_WAIT_STRICT) &&
-        (options->record == NULL || options->replay == NULL);
+        (options->record == NULL || options->replay == NULL) &&
+        options->progress <= CORIO_PROGRESS_ALWAYS;
     return good ? 0 : -EINVAL;
 }
 
@@ -85,11 +86,13 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     }
     uint64_t workers = resolved.workers, stack_bytes = resolved.stack_bytes;
     uint64_t max_stacks = resolved.max_stacks, io_permits = resolved.io_permits;
+    uint64_t progress = resolved.progress;
     if (number_from("CORIO_WORKERS", &workers) != 0 ||
         number_from("CORIO_SIM_SEED", &resolved.sim_seed) != 0 ||
         number_from("CORIO_STACK_BYTES", &stack_bytes) != 0 ||
         number_from("CORIO_MAX_STACKS", &max_stacks) != 0 ||
         number_from("CORIO_IO_PERMITS", &io_permits) != 0 ||
+        number_from("CORIO_PROGRESS", &progress) != 0 || progress > CORIO_PROGRESS_ALWAYS ||
         wait_mode_from("CORIO_WAIT", &resolved.wait_mode) != 0 || workers > most_workers ||
         io_permits > most_permits)
         return -EINVAL;
@@ -100,6 +103,7 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
         resolved.workers = 1;
     resolved.stack_bytes = stack_bytes != 0 ? (size_t)stack_bytes : default_stack();
     resolved.max_stacks = (size_t)max_stacks;
+    resolved.progress = (corio_progress)progress;
     resolved.io_permits = io_permits != 0 ? (unsigned)io_permits : 128;
     file_from("CORIO_BATCH_LOG", &resolved.batch_log);
     file_from("CORIO_CHECK", &resolved.check);

@@ -4,6 +4,7 @@
 #include "runtime/base/alloc.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 static int watch_workers(const cr_sched *sched)
 {
@@ -17,7 +18,11 @@ static int watch_workers(const cr_sched *sched)
 
 int cr_statistics_open(cr_statistics *statistics, const corio_options *options, cr_io *io)
 {
-    statistics->wanted = options->on_phase != NULL || options->phases != NULL;
+    statistics->progress.wanted =
+        options->progress == CORIO_PROGRESS_ALWAYS ||
+        (options->progress == CORIO_PROGRESS_TERMINAL && isatty(STDERR_FILENO));
+    statistics->wanted =
+        options->on_phase != NULL || options->phases != NULL || statistics->progress.wanted;
     if (!statistics->wanted)
         return 0;
     io->timed = true;
@@ -113,6 +118,8 @@ static void tell(cr_statistics *statistics, const corio_options *options,
 {
     if (statistics->table.file != NULL)
         cr_table_write(&statistics->table, stats);
+    if (statistics->progress.wanted)
+        cr_progress_phase(&statistics->progress, stats, cr_now_ns());
     if (options->on_phase != NULL)
         options->on_phase(options->on_phase_self, stats);
 }

@@ -3,7 +3,7 @@
  * statistics.h - what each phase did: counted by workers and dispatchers, put together here by the
  * leader, told to whoever wants to know.
  *
- *     workers' cr_watch, dispatchers' `handed` --boundary--> corio_phase_stats --> table, on_phase
+ *     workers' cr_watch, dispatchers' `handed` --boundary--> corio_phase_stats --> table, progress, on_phase
  *
  * All of it is the leader's, or that of who creates and destroys the runtime.
  */
@@ -11,6 +11,7 @@
 #define CR_PHASE_STATISTICS_H
 
 #include "runtime/io/io.h"
+#include "runtime/observe/progress.h"
 #include "runtime/observe/table.h"
 #include "runtime/sched/sched.h"
 
@@ -25,6 +26,7 @@ typedef struct cr_statistics {
     corio_phase_dispatcher *dispatchers;
     size_t dispatcher_capacity;
     cr_table table;
+    cr_progress progress;
 } cr_statistics;
 
 /* When what, of the phase whose end it is. */

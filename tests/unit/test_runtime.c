@@ -45,6 +45,9 @@ static void options_out_of_range_are_refused(void **state)
     options.wait_mode = (corio_wait_mode)7;
     assert_int_equal(create_with(options), -EINVAL);
     options = (corio_options)CORIO_OPTIONS_INIT;
+    options.progress = (corio_progress)3;
+    assert_int_equal(create_with(options), -EINVAL);
+    options = (corio_options)CORIO_OPTIONS_INIT;
     options.batch_log = "/nonexistent/log";
     assert_int_equal(create_with(options), -ENOENT);
     assert_int_equal(corio_runtime_create(NULL, NULL), -EINVAL);
@@ -100,6 +103,11 @@ static void environment_overrides_options(void **state)
     setenv("CORIO_WAIT", "strict", 1);
     assert_int_equal(create_with((corio_options)CORIO_OPTIONS_INIT), 0);
     unsetenv("CORIO_WAIT");
+    setenv("CORIO_PROGRESS", "3", 1);
+    assert_int_equal(create_with((corio_options)CORIO_OPTIONS_INIT), -EINVAL);
+    setenv("CORIO_PROGRESS", "1", 1);
+    assert_int_equal(create_with((corio_options)CORIO_OPTIONS_INIT), 0);
+    unsetenv("CORIO_PROGRESS");
 }
 
 static void bad_calls_are_refused(void **state)

@@ -4,6 +4,7 @@
  */
 #include "harness.h"
 
+#include <pty.h>
 #include <unistd.h>
 
 enum { tasks = 50, most_phases = 64, path_bytes = 512 };
@@ -211,6 +212,99 @@ static void table_that_cannot_be_written_is_an_error(void **state)
     assert_int_equal(corio_runtime_destroy(runtime), -ENOSPC);
 }
 
+/* -- The progress line -- */
+
+static const char erase[] = "\r\033[K";
+
+/* Runs with standard error at `to`. */
+static void run_with_progress(int to, corio_progress progress, corio_task_fn *root, void *arg)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    int before = dup(STDERR_FILENO);
+    assert_int_equal(dup2(to, STDERR_FILENO), STDERR_FILENO);
+    options.progress = progress;
+    options.workers = 2;
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    corio_dispatcher_options with = {
+        .size = sizeof with, .name = "st\033ore", .dispatch = answer_all};
+    assert_int_equal(corio_dispatcher_add(runtime, &with, &first), 0);
+    second = first;
+    int rc = corio_run(runtime, root, arg);
+    corio_runtime_destroy(runtime);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    assert_int_equal(rc, 0);
+}
+
+/* What was written to standard error, a file: given. */
+static char *progress_of(corio_progress progress, corio_task_fn *root, void *arg)
+{
+    enum { most = 1 << 20 };
+    FILE *file = tmpfile();
+    run_with_progress(fileno(file), progress, root, arg);
+    char *text = calloc(1, most);
+    rewind(file);
+    assert_true(fread(text, 1, most - 1, file) < most - 1);
+    fclose(file);
+    return text;
+}
+
+static void progress_is_a_line_that_is_erased(void **state)
+{
+    (void)state;
+    char *text = progress_of(CORIO_PROGRESS_ALWAYS, fifty, NULL);
+    assert_non_null(strstr(text, "phases 1  tasks 51  requests 50 ("));
+    assert_non_null(strstr(text, "  last "));
+    assert_null(strstr(text, "st\033ore"));
+    assert_null(strchr(text, '\n'));
+    for (char *line = strstr(text, erase); line != NULL; line = strstr(line + 4, erase)) {
+        const char *next = strchr(line + 4, '\r');
+        size_t length = next != NULL ? (size_t)(next - line) - 4 : strlen(line + 4);
+        assert_true(length < 80);
+    }
+    assert_string_equal(text + strlen(text) - strlen(erase), erase);
+    free(text);
+}
+
+static int ask_often(void *arg)
+{
+    uint64_t began = corio_now_ns();
+    for (int i = 0; i < 5000; i++)
+        CHECK(corio_io(first, NULL, NULL) == 0);
+    *(uint64_t *)arg = corio_now_ns() - began;
+    return 0;
+}
+
+static void progress_is_not_shown_more_often_than_can_be_read(void **state)
+{
+    (void)state;
+    uint64_t took_ns = 0, shown = 0;
+    char *text = progress_of(CORIO_PROGRESS_ALWAYS, ask_often, &took_ns);
+    for (char *line = text; (line = strstr(line, "phases")) != NULL; line++)
+        shown++;
+    assert_in_range(shown, 1, 2 + took_ns / 200000000);
+    free(text);
+}
+
+static void progress_is_for_terminals(void **state)
+{
+    (void)state;
+    char text[4096] = "";
+    int ours, theirs;
+    struct winsize narrow = {.ws_col = 20, .ws_row = 5};
+    char *in_file = progress_of(CORIO_PROGRESS_TERMINAL, fifty, NULL);
+    assert_string_equal(in_file, "");
+    free(in_file);
+    assert_int_equal(openpty(&ours, &theirs, NULL, NULL, &narrow), 0);
+    run_with_progress(theirs, CORIO_PROGRESS_TERMINAL, fifty, NULL);
+    assert_true(read(ours, text, sizeof text - 1) > 0);
+    assert_non_null(strstr(text, "phases 1"));
+    assert_int_equal(strcspn(text + strlen(erase), "\r"), 19);
+    close(ours);
+    close(theirs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +313,9 @@ int main(void)
         cmocka_unit_test(waiting_is_told_from_the_boundary),
         cmocka_unit_test(table_has_a_line_per_phase),
         cmocka_unit_test(table_that_cannot_be_written_is_an_error),
+        cmocka_unit_test(progress_is_a_line_that_is_erased),
+        cmocka_unit_test(progress_is_not_shown_more_often_than_can_be_read),
+        cmocka_unit_test(progress_is_for_terminals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
