@@ -5,7 +5,8 @@
  *     worker's buffer --full, or the end--> file          completions --> file
  *
  * Tracks: one per worker, with a slice for each stretch that a task ran (an inlined child interrupts
- * its parent's); one for the phase engine (CPU phases, dispatch calls, waiting); one for
+ * its parent's); one for the phase engine (CPU phases, I/O phases, in
+ * these dispatch calls and waiting); one for
  * completions. A task that waits (I/O, children, a lock) is an asynchronous slice from park to
  * resume, with the batch that its request travelled in.
  *

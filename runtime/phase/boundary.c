@@ -118,7 +118,7 @@ static bool timers_armed(corio_runtime *runtime)
 }
 
 /* `seen`: the event's value when there was nothing yet. */
-static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
+static void sleep_until_something(corio_runtime *runtime, cr_worker *leader, uint32_t seen)
 {
     cr_sched *sched = &runtime->sched;
     if (CR_UNLIKELY(runtime->io.replay.file != NULL) &&
@@ -126,10 +126,12 @@ static void sleep_until_something(corio_runtime *runtime, uint32_t seen)
         return;
     if (cr_simulated(sched) && simulate(sched))
         return;
-    uint64_t began = runtime->statistics.wanted ? cr_now_ns() : 0;
+    uint64_t began = cr_now_ns();
     cr_event_wait(&runtime->io.replied, seen, cr_timers_next(&sched->timers));
-    if (runtime->statistics.wanted)
-        runtime->statistics.wait_ns += cr_now_ns() - began;
+    uint64_t ended = cr_now_ns();
+    runtime->statistics.wait_ns += ended - began;
+    if (CR_UNLIKELY(leader->trace != NULL))
+        cr_trace_phase(leader->trace, "waiting", sched->phase, began, ended);
 }
 
 /* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
@@ -141,7 +143,7 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
     cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
     if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
         !cr_io_queued(io))
-        sleep_until_something(runtime, seen);
+        sleep_until_something(runtime, leader, seen);
     cr_io_take_replies(io, leader);
     cr_apply_changes(runtime, leader);
 }
@@ -168,7 +170,7 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
         uint32_t seen = cr_event_value(&io->replied);
         cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
         if (cr_load_ptr((void *const *)&io->replies) == NULL)
-            sleep_until_something(runtime, seen);
+            sleep_until_something(runtime, leader, seen);
         cr_io_take_replies(io, leader);
     }
 }

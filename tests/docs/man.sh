@@ -5,6 +5,7 @@
 # libraries export and for every macro that looks like one.
 set -eu
 folder=$1
+programs=$(dirname "$0")/../../tools
 shift
 libraries=
 while [ "$1" != -- ]; do
@@ -42,11 +43,11 @@ for file in "$folder"/man3/*.3; do
     pages="$pages $file"
 done
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning $pages "$folder"/man7/*.7 | grep -v 'missing date' && fail "mandoc is not content"
+    mandoc -Tlint -Wwarning $pages "$folder"/man7/*.7 "$programs"/*.1 | grep -v 'missing date' && fail "mandoc is not content"
     linted=mandoc
 fi
 if command -v man >/dev/null; then
-    some="$folder/man7/corio.7 $folder/man3/corio_go.3 $folder/man3/corio_run.3"
+    some="$programs/corio-report.1 $folder/man7/corio.7 $folder/man3/corio_go.3 $folder/man3/corio_run.3"
     [ -n "${linted:-}" ] || some="$pages $folder/man7/*.7"
     said=$(MANWIDTH=160 man --warnings -l $some 2>&1 >/dev/null) || fail "man: $said"
     [ -z "$said" ] || fail "man: $said"

@@ -66,6 +66,7 @@ for library in "$lib"/libcorio*.so; do
 done
 
 [ -n "$(find "$work/root$prefix" -path '*/man3/corio_go.3')" ] || fail "no man pages"
+"$work/root$prefix/bin/corio-report" --help >/dev/null || fail "corio-report does not run"
 
 "$@" -std=c11 -Wall -Werror "$here/outside.c" -o "$work/shared" $(pkg-config --cflags --libs corio)
 works "$work/shared"

@@ -43,6 +43,14 @@ def waits_are_pairs(events):
             open_waits.remove(key)
 
 
+def waiting_is_part_of_an_io_phase(events):
+    waiting = [e for e in events if e["cat"] == "phase" and e["name"] == "waiting"]
+    check(sum(e["dur"] for e in waiting) > 500, "the sleep is seen")
+    for wait in waiting:
+        check(any(e["name"] == "I/O phase" and e["ts"] <= wait["ts"] and
+                  wait["ts"] + wait["dur"] <= e["ts"] + e["dur"] + 0.002 for e in events), "waiting is part of an I/O phase")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "trace.json")
@@ -72,6 +80,7 @@ def main():
     logged = {e["name"] for e in events if e["cat"] == "log"}
     check(logged == {'asked with "quotes" \\ and \u0007'}, "texts are escaped: " + str(logged))
     check(any(e["name"] == 'a "name"\n' for e in events if e["cat"] == "task"), "names are escaped")
+    waiting_is_part_of_an_io_phase(events)
     slices_do_not_overlap(events)
     waits_are_pairs(events)
 

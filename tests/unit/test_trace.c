@@ -26,6 +26,7 @@ static int program(void *arg)
     for (int i = 0; i < 50; i++)
         CHECK(corio_go(ask, NULL) == 0);
     CHECK(corio_wait() == 0);
+    CHECK(corio_sleep(1000000) == 0);
     CHECK(corio_go_named("a \"name\"\n", ask, NULL) == 0);
     return corio_wait();
 }
