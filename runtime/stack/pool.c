@@ -36,6 +36,15 @@ static cr_stack *slot_stack(const cr_stack_pool *pool, size_t slot)
     return (cr_stack *)(end - (slot % CR_STACK_COLOURS) * cache_line - head);
 }
 
+/* Makes memory of the reservation readable and writable, and part of core files. */
+static bool open_up(char *from, size_t bytes)
+{
+    if (mprotect(from, bytes, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    (void)madvise(from, bytes, MADV_DODUMP);
+    return true;
+}
+
 static char *reserve(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -59,6 +68,8 @@ int cr_stack_pool_init(cr_stack_pool *pool, size_t stack_bytes, size_t max_stack
     /* A huge page would back 32 stacks that touch a page each. Refused where huge pages are not
      * built in: fine too. */
     (void)madvise(pool->memory, pool->max_stacks * pool->slot_bytes, MADV_NOHUGEPAGE);
+    /* Some debuggers would write all of it to a core file. */
+    (void)madvise(pool->memory, pool->max_stacks * pool->slot_bytes, MADV_DONTDUMP);
     size_t fair = pool->max_stacks / (4 * (size_t)workers);
     pool->cache_batch = fair < 1                    ? 1
                         : fair > CR_STACK_CACHE / 2 ? CR_STACK_CACHE / 2
@@ -108,13 +119,13 @@ static bool make_readable_locked(cr_stack_pool *pool, size_t slot)
     char *from = slot_memory(pool, pool->readable);
     if (pool->guard == CORIO_GUARD_MPROTECT) {
         /* All but the guard page: this splits a mapping, and fails when there are too many. */
-        if (mprotect(from + pool->page_bytes, pool->stack_bytes, PROT_READ | PROT_WRITE) == 0) {
+        if (open_up(from + pool->page_bytes, pool->stack_bytes)) {
             pool->readable += 1;
             return true;
         }
         pool->guard = CORIO_GUARD_NONE;
     }
-    if (mprotect(from, chunk * pool->slot_bytes, PROT_READ | PROT_WRITE) != 0)
+    if (!open_up(from, chunk * pool->slot_bytes))
         return false;
     pool->readable += chunk;
     return true;

@@ -99,6 +99,40 @@ static void prepare_to_die(void)
     signal(SIGSEGV, SIG_DFL);
 }
 
+/* Whether the mapping that `address` lies in is left out of core files. */
+static bool is_left_out(const void *address)
+{
+    char line[512];
+    bool inside = false, found = false, left_out = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    assert_non_null(maps);
+    while (!found && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long long low, high;
+        if (sscanf(line, "%llx-%llx ", &low, &high) == 2)
+            inside = low <= (uintptr_t)address && (uintptr_t)address < high;
+        found = inside && strncmp(line, "VmFlags:", 8) == 0;
+        left_out = found && strstr(line, " dd") != NULL;
+    }
+    fclose(maps);
+    assert_true(found);
+    return left_out;
+}
+
+static void core_files_hold_stacks_and_not_the_reservation(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    assert_int_equal(cr_stack_pool_init(&pool, 64 << 10, 1000, 1), 0);
+    cr_stack *stack = cr_stack_take(&pool, &cache);
+    assert_non_null(stack);
+    assert_false(is_left_out(stack));
+    assert_true(is_left_out(pool.memory + 999 * pool.slot_bytes));
+    cr_stack_give(&pool, &cache, stack);
+    cr_stack_cache_flush(&pool, &cache);
+    cr_stack_pool_fini(&pool);
+}
+
 static void every_guard_kind_guards(void **state)
 {
     (void)state;
@@ -209,6 +243,7 @@ int main(void)
         cmocka_unit_test(limit_is_exact),
         cmocka_unit_test(trimmed_stacks_are_new_again),
         cmocka_unit_test(address_space_that_is_not_there_is_an_error),
+        cmocka_unit_test(core_files_hold_stacks_and_not_the_reservation),
         cmocka_unit_test(every_guard_kind_guards),
         cmocka_unit_test(too_many_mappings_leave_stacks_unguarded_and_counted),
         cmocka_unit_test(overflow_names_the_task),
