@@ -13,6 +13,35 @@
 #include <errno.h>
 #include <string.h>
 
+/* -- All runtimes, for debuggers -- */
+
+static pthread_mutex_t runtimes_lock = PTHREAD_MUTEX_INITIALIZER;
+corio_runtime *cr_runtimes;
+
+static void enlist(corio_runtime *runtime)
+{
+    pthread_mutex_lock(&runtimes_lock);
+    runtime->next = cr_runtimes;
+    if (cr_runtimes != NULL)
+        cr_runtimes->before = runtime;
+    cr_runtimes = runtime;
+    pthread_mutex_unlock(&runtimes_lock);
+}
+
+static void delist(corio_runtime *runtime)
+{
+    pthread_mutex_lock(&runtimes_lock);
+    if (runtime->before != NULL)
+        runtime->before->next = runtime->next;
+    else
+        cr_runtimes = runtime->next;
+    if (runtime->next != NULL)
+        runtime->next->before = runtime->before;
+    pthread_mutex_unlock(&runtimes_lock);
+}
+
+/* -- Creating and destroying -- */
+
 static int open_trace(corio_runtime *runtime)
 {
     cr_sched *sched = &runtime->sched;
@@ -110,6 +139,7 @@ int corio_runtime_create(const corio_options *options, corio_runtime **ret_runti
         cr_free(runtime);
         return rc;
     }
+    enlist(runtime);
     *ret_runtime = runtime;
     return 0;
 }
@@ -131,6 +161,7 @@ int corio_runtime_destroy(corio_runtime *runtime)
         return 0;
     if (acquire(runtime) != 0)
         return -EBUSY;
+    delist(runtime);
     cr_io_stop(&runtime->io); /* an I/O thread may still be in the middle of telling a leader */
     int rc = close_files(runtime);
     cr_io_fini(&runtime->io);

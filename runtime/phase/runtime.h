@@ -28,11 +28,16 @@ struct corio_runtime {
     cr_trace trace; /* no file: none is written */
     cr_statistics statistics;
 
+    struct corio_runtime *next, *before; /* of all in the process: for debuggers */
+
     uint64_t phase_total; /* over all runs; sched.phase counts this one */
     uint64_t phase_began_ns;
     uint64_t cpu_phase_ns;
     uint64_t io_phase_ns;
 };
+
+/* All runtimes of the process, for a debugger to find them (tools/gdb). Nothing else looks here. */
+extern corio_runtime *cr_runtimes;
 
 /* Defaults and environment. Errors: -EINVAL. */
 int cr_options_resolve(const corio_options *options, corio_options *ret_resolved);

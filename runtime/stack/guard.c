@@ -8,14 +8,27 @@
 #define MADV_GUARD_INSTALL                                                                         \
     102 /* Linux 6.13; the C library's headers may be older than the kernel */
 #endif
+#ifndef MADV_GUARD_REMOVE
+#define MADV_GUARD_REMOVE 103
+#endif
 
-bool cr_guard_install(void *page, size_t page_bytes)
+static bool advise(void *from, size_t bytes, int advice)
 {
     int rc;
     do {
-        rc = madvise(page, page_bytes, MADV_GUARD_INSTALL);
+        rc = madvise(from, bytes, advice);
     } while (rc != 0 && errno == EINTR);
     return rc == 0;
+}
+
+bool cr_guard_install(void *page, size_t page_bytes)
+{
+    return advise(page, page_bytes, MADV_GUARD_INSTALL);
+}
+
+bool cr_guard_remove(void *from, size_t bytes)
+{
+    return advise(from, bytes, MADV_GUARD_REMOVE);
 }
 
 corio_guard_kind cr_guard_probe(size_t page_bytes)

@@ -14,5 +14,7 @@ corio_guard_kind cr_guard_probe(size_t page_bytes);
 
 /* Makes the page at `page` a guard with MADV_GUARD_INSTALL. */
 bool cr_guard_install(void *page, size_t page_bytes);
+/* Takes away all such guards in a range; other pages stay as they are. */
+bool cr_guard_remove(void *from, size_t bytes);
 
 #endif

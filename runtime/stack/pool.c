@@ -269,6 +269,16 @@ void cr_stack_pool_each_parked(cr_stack_pool *pool, void (*visit)(void *arg, cr_
     }
 }
 
+__attribute__((used)) void cr_stack_pool_guards(cr_stack_pool *pool, bool install)
+{
+    if (pool->guard != CORIO_GUARD_MADVISE)
+        return;
+    for (size_t slot = 0; install && slot < pool->made; slot++)
+        (void)cr_guard_install(slot_memory(pool, slot), pool->page_bytes);
+    if (!install)
+        (void)cr_guard_remove(pool->memory, pool->made * pool->slot_bytes);
+}
+
 /* The stack grows down, so its depth is the distance from the top to the lowest page that is
  * resident. `resident`: of the slot's pages, the guard first. */
 static size_t slot_depth(const cr_stack_pool *pool, const unsigned char *resident)

@@ -27,6 +27,7 @@
 #include <corio/runtime.h>
 #include <pthread.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -99,6 +100,11 @@ void cr_stack_pool_new_run(cr_stack_pool *pool);
 /* Calls visit for every stack in use whose park record is set. Only at quiescence. */
 void cr_stack_pool_each_parked(cr_stack_pool *pool, void (*visit)(void *arg, cr_stack *stack),
                                void *arg);
+
+/* For a debugger that is to write a core file, and cannot read guard pages: takes away the guards that
+ * MADV_GUARD_INSTALL made, or installs them again. Called by nobody else, while all threads are
+ * stopped. */
+void cr_stack_pool_guards(cr_stack_pool *pool, bool install);
 
 /* Deepest use of a stack, in whole pages, over at most 1,024 slots. */
 size_t cr_stack_pool_deepest(cr_stack_pool *pool);

@@ -67,6 +67,7 @@ done
 
 [ -n "$(find "$work/root$prefix" -path '*/man3/corio_go.3')" ] || fail "no man pages"
 "$work/root$prefix/bin/corio-report" --help >/dev/null || fail "corio-report does not run"
+[ -f "$work/root$prefix/share/corio/corio-gdb.py" ] || fail "no commands for gdb"
 
 "$@" -std=c11 -Wall -Werror "$here/outside.c" -o "$work/shared" $(pkg-config --cflags --libs corio)
 works "$work/shared"

@@ -133,6 +133,37 @@ static void core_files_hold_stacks_and_not_the_reservation(void **state)
     cr_stack_pool_fini(&pool);
 }
 
+static bool is_readable(const void *address)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    bool readable = write(ends[1], address, 1) == 1;
+    close(ends[0]);
+    close(ends[1]);
+    return readable;
+}
+
+static void guards_can_be_taken_away_and_come_back(void **state)
+{
+    (void)state;
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    assert_int_equal(cr_stack_pool_init(&pool, 64 << 10, 1000, 1), 0);
+    cr_stack *stack = cr_stack_take(&pool, &cache);
+    assert_non_null(stack);
+    bool guarded = pool.guard == CORIO_GUARD_MADVISE; /* others stay */
+    stack->low[0] = 'x';
+    cr_stack_pool_guards(&pool, false);
+    assert_int_equal(is_readable(stack->low - 1), guarded);
+    assert_int_equal(stack->low[0], 'x');
+    cr_stack_pool_guards(&pool, true);
+    assert_false(is_readable(stack->low - 1));
+    assert_int_equal(stack->low[0], 'x');
+    cr_stack_give(&pool, &cache, stack);
+    cr_stack_cache_flush(&pool, &cache);
+    cr_stack_pool_fini(&pool);
+}
+
 static void every_guard_kind_guards(void **state)
 {
     (void)state;
@@ -244,6 +275,7 @@ int main(void)
         cmocka_unit_test(trimmed_stacks_are_new_again),
         cmocka_unit_test(address_space_that_is_not_there_is_an_error),
         cmocka_unit_test(core_files_hold_stacks_and_not_the_reservation),
+        cmocka_unit_test(guards_can_be_taken_away_and_come_back),
         cmocka_unit_test(every_guard_kind_guards),
         cmocka_unit_test(too_many_mappings_leave_stacks_unguarded_and_counted),
         cmocka_unit_test(overflow_names_the_task),
