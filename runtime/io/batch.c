@@ -16,6 +16,8 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/panic.h"
 
+#include "runtime/observe/probes.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -311,6 +313,8 @@ static inline void push_reply(cr_io *io, corio_batch *batch)
 static void trace_completion(const corio_batch *batch)
 {
     const corio_dispatcher *dispatcher = batch->dispatcher;
+    CR_PROBE3(batch_complete, dispatcher->options.name, batch->number,
+              batch->count - batch->carved);
     if (CR_UNLIKELY(dispatcher->io->trace != NULL))
         cr_trace_complete(dispatcher->io->trace, dispatcher->options.name, batch->number,
                           batch->count - batch->carved);

@@ -8,6 +8,7 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/panic.h"
+#include "runtime/observe/probes.h"
 
 #include <errno.h>
 #include <string.h>
@@ -244,6 +245,7 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
         number_calls(batch);
     bool timed = io->timed || io->trace != NULL;
     uint64_t began = CR_UNLIKELY(timed) ? cr_now_ns() : 0, number = batch->number;
+    CR_PROBE4(batch_dispatch, dispatcher->options.name, number, count, batch->phase);
     uint32_t held = cr_load_32(&batch->state);
     cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
     if (CR_UNLIKELY(timed))

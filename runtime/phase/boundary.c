@@ -16,6 +16,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/panic.h"
+#include "runtime/observe/probes.h"
 #include "runtime/sched/wait.h"
 
 #include <errno.h>
@@ -246,6 +247,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     cr_tell_acquire(&sched->idle); /* quiescence.leave: cr_idle */
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
+    CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
     cr_io_begin(&runtime->io);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
@@ -274,6 +276,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     tell_phase(runtime, phase, began, false, count + cr_deque_length_owner(&leader->deque));
     runtime->phase_began_ns = runtime->statistics.wanted ? cr_now_ns() : ended;
     runtime->io_phase_ns += ended - began;
+    CR_PROBE2(phase_begin, sched->phase, count + cr_deque_length_owner(&leader->deque));
     cr_resume_all(leader, parks, count);
     return true;
 }

@@ -41,6 +41,8 @@
  */
 #include "runtime/sched/sched.h"
 
+#include "runtime/observe/probes.h"
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -176,6 +178,7 @@ static void sleep_until_woken(cr_worker *worker)
         return;
     }
     cr_store_64(&worker->stats.parks, worker->stats.parks + 1);
+    CR_PROBE1(worker_park, worker->number);
     for (;;) {
         cr_event_wait(&worker->event, seen, CR_NEVER);
         /* Maybe only a signal of an earlier sleep, come late. The value is read before `asleep` is:
@@ -185,8 +188,9 @@ static void sleep_until_woken(cr_worker *worker)
         bool woken = !worker->asleep;
         pthread_mutex_unlock(&sched->sleep_lock);
         if (woken)
-            return;
+            break;
     }
+    CR_PROBE1(worker_wake, worker->number);
 }
 
 /* It has found something, or it leaves. */

@@ -4,6 +4,8 @@
  */
 #include "runtime/sched/sched.h"
 
+#include "runtime/observe/probes.h"
+
 /* The parked stack at `index` of the resume array. */
 static cr_park *resume_at(const cr_sched *sched, uint32_t index)
 {
@@ -127,6 +129,7 @@ bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
         if (victim != thief->number && steal_from(thief, sched->workers[victim], ret_item)) {
             thief->last_victim = victim;
             cr_store_64(&thief->stats.steals, thief->stats.steals + 1);
+            CR_PROBE2(steal, thief->number, victim);
             return true;
         }
         victim = (start + i) % count;

@@ -9,6 +9,7 @@
 #include "runtime/sched/sched.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/observe/probes.h"
 
 static void base_loop(cr_transfer transfer);
 
@@ -240,7 +241,9 @@ static place run_closures(cr_worker *worker)
     cr_item item = worker->item;
     for (;;) {
         cr_scope *scope = item.scope;
+        CR_PROBE3(task_start, item.name, scope->owner, item.index_bytes >> 8);
         cr_task_call(worker, &item);
+        CR_PROBE3(task_end, item.name, scope->owner, item.index_bytes >> 8);
         worker = cr_worker_self();
         worker->task = NULL;
         worker->arriving_count = worker->arriving == scope ? worker->arriving_count + 1 : 1;

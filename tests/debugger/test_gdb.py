@@ -56,7 +56,7 @@ def gdb(program, commands, *more):
     for number, command in enumerate(commands):
         arguments += ["-ex", "echo \\n== %d\\n" % number, "-ex", command]
     done = subprocess.run(arguments + ["-ex", "echo \\n== end\\n", *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False, timeout=50)
+                          text=True, check=False, timeout=100)
     parts = re.split(r"^== (?:\d+|end)\n", done.stdout, flags=re.M)
     check(len(parts) == len(commands) + 2, "gdb takes all commands:\n" + done.stdout)
     return parts[1:-1]
