@@ -36,13 +36,6 @@ static int number_from(const char *variable, uint64_t *value)
     return 0;
 }
 
-static void text_from(const char *variable, const char **value)
-{
-    const char *text = getenv(variable);
-    if (text != NULL && *text != '\0')
-        *value = text;
-}
-
 static int wait_mode_from(const char *variable, corio_wait_mode *mode)
 {
     const char *text = getenv(variable);

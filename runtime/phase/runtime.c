@@ -71,10 +71,7 @@ static int close_files(corio_runtime *runtime)
     runtime->io.trace = NULL;
     int trace_rc = cr_trace_close(&runtime->trace);
     int table_rc = cr_statistics_close(&runtime->statistics, &runtime->sched);
-    return log_rc != 0      ? log_rc
-           : record_rc != 0 ? record_rc
-           : trace_rc != 0  ? trace_rc
-                            : table_rc;
+    return log_rc != 0 ? log_rc : record_rc != 0 ? record_rc : trace_rc != 0 ? trace_rc : table_rc;
 }
 
 /* A replay waits as the recorded run did. */

@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int watch_workers(const cr_sched *sched)
+static int tally_workers(const cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        sched->workers[i]->watch = cr_alloc_zeroed(sizeof(cr_watch));
-        if (sched->workers[i]->watch == NULL)
+        sched->workers[i]->tally = cr_alloc_zeroed(sizeof(cr_tally));
+        if (sched->workers[i]->tally == NULL)
             return -ENOMEM;
     }
     return 0;
@@ -26,7 +26,7 @@ int cr_statistics_open(cr_statistics *statistics, const corio_options *options, 
     if (!statistics->wanted)
         return 0;
     io->timed = true;
-    int rc = watch_workers(io->sched);
+    int rc = tally_workers(io->sched);
     if (rc == 0 && options->phases != NULL)
         rc = cr_table_open(&statistics->table, options->phases);
     return rc;
@@ -35,8 +35,8 @@ int cr_statistics_open(cr_statistics *statistics, const corio_options *options, 
 int cr_statistics_close(cr_statistics *statistics, cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        cr_free(sched->workers[i]->watch);
-        sched->workers[i]->watch = NULL;
+        cr_free(sched->workers[i]->tally);
+        sched->workers[i]->tally = NULL;
     }
     cr_free(statistics->dispatchers);
     statistics->dispatchers = NULL;
@@ -68,24 +68,24 @@ void cr_statistics_begin_run(cr_statistics *statistics, const cr_sched *sched)
 }
 
 /* What the workers counted; they begin anew. Returns the one whose task suspended or ended last. */
-static const cr_watch *take_workers(corio_phase_stats *stats, const cr_sched *sched,
+static const cr_tally *take_workers(corio_phase_stats *stats, const cr_sched *sched,
                                     uint64_t began_ns)
 {
-    const cr_watch *last = sched->workers[0]->watch;
+    const cr_tally *last = sched->workers[0]->tally;
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        cr_watch *watch = sched->workers[i]->watch;
-        stats->closures += watch->closures;
-        stats->continuations += watch->continuations;
-        stats->workers += watch->closures + watch->continuations > 0;
-        watch->closures = watch->continuations = 0;
-        if (watch->last_ns > last->last_ns)
-            last = watch;
+        cr_tally *tally = sched->workers[i]->tally;
+        stats->closures += tally->closures;
+        stats->continuations += tally->continuations;
+        stats->workers += tally->closures + tally->continuations > 0;
+        tally->closures = tally->continuations = 0;
+        if (tally->last_ns > last->last_ns)
+            last = tally;
     }
     uint64_t alone_since = began_ns;
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        const cr_watch *watch = sched->workers[i]->watch;
-        if (watch != last && watch->last_ns > alone_since)
-            alone_since = watch->last_ns;
+        const cr_tally *tally = sched->workers[i]->tally;
+        if (tally != last && tally->last_ns > alone_since)
+            alone_since = tally->last_ns;
     }
     stats->alone_ns = last->last_ns > alone_since ? last->last_ns - alone_since : 0;
     return last;
@@ -94,7 +94,7 @@ static const cr_watch *take_workers(corio_phase_stats *stats, const cr_sched *sc
 static void forget_last(const cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++)
-        sched->workers[i]->watch->last_ns = 0;
+        sched->workers[i]->tally->last_ns = 0;
 }
 
 static void take_dispatchers(corio_phase_stats *stats, cr_statistics *statistics, cr_io *io)
@@ -127,7 +127,7 @@ static void tell(cr_statistics *statistics, const corio_options *options,
 void cr_statistics_phase(cr_statistics *statistics, const corio_options *options, cr_io *io,
                          const cr_phase_times *times, size_t runnable)
 {
-    char path[CR_WATCH_PATH] = "";
+    char path[CR_TALLY_PATH] = "";
     uint64_t io_ns = times->ended_ns - times->cpu_ended_ns;
     uint64_t steals = steals_of(io->sched);
     corio_phase_stats stats = {
@@ -143,10 +143,10 @@ void cr_statistics_phase(cr_statistics *statistics, const corio_options *options
         .straggler = "",
         .straggler_path = path,
     };
-    const cr_watch *last = take_workers(&stats, io->sched, times->cpu_began_ns);
+    const cr_tally *last = take_workers(&stats, io->sched, times->cpu_began_ns);
     if (last->last_ns != 0) {
         stats.straggler = last->name;
-        cr_watch_path(last, path);
+        cr_tally_path(last, path);
     }
     take_dispatchers(&stats, statistics, io);
     tell(statistics, options, &stats);

@@ -3,7 +3,7 @@
  * statistics.h - what each phase did: counted by workers and dispatchers, put together here by the
  * leader, told to whoever wants to know.
  *
- *     workers' cr_watch, dispatchers' `handed` --boundary--> corio_phase_stats --> table, progress, on_phase
+ *     workers' cr_tally, dispatchers' `handed` --boundary--> corio_phase_stats --> table, progress, on_phase
  *
  * All of it is the leader's, or that of who creates and destroys the runtime.
  */

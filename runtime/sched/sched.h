@@ -39,8 +39,8 @@
 #include "runtime/base/exceptions.h"
 #include "runtime/base/sanitizer.h"
 #include "runtime/base/timer.h"
+#include "runtime/observe/tally.h"
 #include "runtime/observe/trace.h"
-#include "runtime/observe/watch.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
 #include "runtime/sched/sim.h"
@@ -83,7 +83,7 @@ struct cr_worker {
     cr_park *settling;         /* waiters of scopes marked in this step: they go on when it ends */
     void *asked;               /* request lists, see runtime/io */
     cr_trace_buffer *trace;    /* NULL: no trace is written */
-    cr_watch *watch;           /* NULL: nobody wants statistics of phases */
+    cr_tally *tally;           /* NULL: nobody wants statistics of phases */
     cr_exceptions *exceptions; /* its thread's; NULL: there is no C++ runtime */
     /* Whether there is more to do than usual: somebody looks on, or it is simulated, or a push needs a
      * fence, or a sanitizer is told. */
@@ -237,12 +237,12 @@ cr_failure *cr_scope_take_failure(cr_scope *scope);
 /* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
 int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
 
-/* -- Looking on (watch.c), if worker->special -- */
+/* -- Looking on (note.c), if worker->special -- */
 
-void cr_saw_start(cr_worker *worker, const corio_task *task);
-void cr_saw_end(cr_worker *worker, const corio_task *task, int rc);
-void cr_saw_park(cr_worker *worker, cr_park *park);
-void cr_saw_resume(cr_worker *worker, const cr_park *park); /* if park->watched */
+void cr_note_run(cr_worker *worker, const corio_task *task);
+void cr_note_end(cr_worker *worker, const corio_task *task, int rc);
+void cr_note_park(cr_worker *worker, cr_park *park);
+void cr_note_resume(cr_worker *worker, const cr_park *park); /* if park->noted */
 
 /* -- Leaving a task (leave.c) -- */
 

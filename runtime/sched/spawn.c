@@ -175,13 +175,13 @@ static __attribute__((noinline)) void call_with_care(cr_worker *worker, const cr
     }
     corio_task task;
     cr_task_init(&task, scope, index, closure->name);
-    bool watched = worker->special;
-    if (watched)
-        cr_saw_start(worker, &task);
+    bool special = worker->special;
+    if (special)
+        cr_note_run(worker, &task);
     cr_tell_acquire(spawn_edge(scope, index));
     int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0, true);
-    if (watched)
-        cr_saw_end(cr_worker_self(), &task, rc);
+    if (special)
+        cr_note_end(cr_worker_self(), &task, rc);
     cr_free(block);
     cr_tell_release(cr_scope_edge(scope));
 }

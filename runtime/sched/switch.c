@@ -179,14 +179,14 @@ static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_pa
 {
     cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     if (worker->special)
-        cr_saw_park(worker, park);
+        cr_note_park(worker, park);
     cr_park *next = cr_next_resume(worker);
     leave(worker, park, next != NULL ? park_place(next) : next_place(worker), true);
     cr_tell_acquire(park);
     worker = cr_worker_self();
     cr_exceptions_put(worker->exceptions, &kept);
-    if (park->watched)
-        cr_saw_resume(worker, park);
+    if (park->noted)
+        cr_note_resume(worker, park);
 }
 
 void cr_suspend(cr_worker *worker, cr_park *park)

@@ -121,7 +121,7 @@ typedef struct cr_park {
     void *object;                 /* scope, mutex, ... */
     struct cr_park *next;         /* in whatever list it is */
     int result;                   /* what the call that parked returns */
-    bool watched;                 /* its end is to be told of, too (watch.c) */
+    bool noted;                   /* its end is to be told of, too (note.c) */
     uint64_t batch;               /* if traced: the last one that its request travelled in */
 } cr_park;
 
