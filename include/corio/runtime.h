@@ -70,7 +70,7 @@ typedef struct corio_options {
      * same in each run with the same seed (slices must come from corio_batch_submit, not from
      * threads of the program; corio_go, locks and the like may suspend). 0: a real run. */
     uint64_t sim_seed;
-    /* Told of deadlocks and exhausted limits, in a text of several lines, by a worker between
+    /* Told of deadlocks, exhausted limits and what is late, in a text of several lines, by a worker between
      * phases. NULL: the text is kept for corio_runtime_report only. report_self is the first
      * argument. */
     void (*report)(void *self, const char *text);
@@ -90,12 +90,18 @@ typedef struct corio_options {
     const char *phases;
     /* CORIO_PROGRESS=0|1|2; a line on standard error that says how far a run is. */
     corio_progress progress;
+    /* CORIO_LATE_NS; a batch of which something is unanswered for longer than this is reported, once:
+     * dispatcher, phase, how many requests, for how long, and the first tasks that asked. The run
+     * goes on waiting. It is looked at while the I/O phase waits and at each boundary, so not before
+     * the end of a CPU phase that has begun meanwhile, nor before a dispatch function returns.
+     * 0: nothing is. */
+    uint64_t late_ns;
 } corio_options;
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL,  \
-            NULL, NULL, NULL, NULL, NULL, CORIO_PROGRESS_NEVER                                     \
+            NULL, NULL, NULL, NULL, NULL, CORIO_PROGRESS_NEVER, 0                                  \
     }
 
 /* How stacks are guarded against overflow. */
@@ -163,8 +169,8 @@ CORIO_API int corio_run_named(corio_runtime *runtime, const char *name, corio_ta
  * the one that ran. */
 CORIO_API const corio_error *corio_runtime_error(const corio_runtime *runtime);
 
-/* corio_runtime_report: the last report (deadlock, limit reached) of the last run as text; "" if
- * there was none.
+/* corio_runtime_report: the last report (deadlock, limit reached; if there was none of these, what was
+ * late) of the last run as text; "" if there was none.
  *
  * Returns a pointer borrowed until the next run or the runtime's end. Suspends: never. Thread:
  * the one that ran. */

@@ -241,6 +241,8 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
     io->request_total += count;
     if (io->log.wanted)
         cr_log_batch(&io->log, batch);
+    if (CR_UNLIKELY(io->late_ns != 0))
+        cr_late_begin(io, batch);
     if (CR_UNLIKELY(io->trace != NULL))
         number_calls(batch);
     bool timed = io->timed || io->trace != NULL;

@@ -25,6 +25,7 @@
 #define CR_IO_IO_H
 
 #include "runtime/base/event.h"
+#include "runtime/io/late.h"
 #include "runtime/io/order.h"
 #include "runtime/io/tape.h"
 #include "runtime/io/threads.h"
@@ -91,6 +92,7 @@ typedef struct cr_storage {
     cr_entry *items;
     size_t capacity;
     uint32_t references;     /* batches and slices; slices are made by any thread */
+    cr_late *late;           /* NULL: it is not watched, or has been told of */
     struct cr_storage *next; /* of those not in use */
 } cr_storage;
 
@@ -203,6 +205,8 @@ struct cr_io {
     cr_replay replay;
     cr_place place; /* of the boundary that is going on */
     uint64_t batch_total, request_total;
+    uint64_t late_ns;         /* a batch that is out for longer is told of; 0: none is */
+    cr_late *oldest, *newest; /* not told of yet */
 
     alignas(64) corio_batch
         *replies; /* complete, newest first; pushed by any thread, taken by the leader */

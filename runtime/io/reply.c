@@ -115,6 +115,8 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
         cr_entry *entries = batch->entries + i;
         batch->dispatcher->in_flight -= own;
         io->in_flight -= own;
+        if (CR_UNLIKELY(batch->storage->late != NULL))
+            cr_late_taken(io, batch->storage, entries, own);
         size_t ready = take_entries(io, leader, batch, entries, own);
         if (kept) {
             add_ready(io, leader, entries, ready);

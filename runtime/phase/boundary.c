@@ -118,6 +118,32 @@ static bool timers_armed(corio_runtime *runtime)
     return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
 }
 
+static void report_late(corio_runtime *runtime)
+{
+    char *text;
+    while ((text = cr_late_text(&runtime->io)) != NULL)
+        cr_remark(runtime, text);
+}
+
+/* To say that something is late is no reason to return: the phase is the same, and so is what the run
+ * waits for. */
+static void wait_or_say_late(corio_runtime *runtime, uint32_t seen)
+{
+    cr_sched *sched = &runtime->sched;
+    cr_event *replied = &runtime->io.replied;
+    uint64_t next = cr_timers_next(&sched->timers), late;
+    while ((late = cr_late_next(&runtime->io)) < next) {
+        if (cr_simulated(sched))
+            cr_sim_jump(&sched->sim, late);
+        else
+            cr_event_wait(replied, seen, late);
+        if (cr_event_value(replied) != seen)
+            return;
+        report_late(runtime);
+    }
+    cr_event_wait(replied, seen, next);
+}
+
 /* `seen`: the event's value when there was nothing yet. */
 static void sleep_until_something(corio_runtime *runtime, cr_worker *leader, uint32_t seen)
 {
@@ -128,7 +154,7 @@ static void sleep_until_something(corio_runtime *runtime, cr_worker *leader, uin
     if (cr_simulated(sched) && simulate(sched))
         return;
     uint64_t began = cr_now_ns();
-    cr_event_wait(&runtime->io.replied, seen, cr_timers_next(&sched->timers));
+    wait_or_say_late(runtime, seen);
     uint64_t ended = cr_now_ns();
     runtime->statistics.wait_ns += ended - began;
     if (CR_UNLIKELY(leader->trace != NULL))
@@ -162,6 +188,7 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
     io->place = CR_PLACE_EXCHANGE;
     cr_io_dispatch(io, leader);
     cr_io_take_replies(io, leader);
+    report_late(runtime);
     io->place = CR_PLACE_STRICT;
     while (runtime->options.wait_mode == CORIO_WAIT_STRICT) {
         if (io->in_flight == 0)

@@ -109,6 +109,7 @@ static int open_parts(corio_runtime *runtime)
         cr_sched_fini(&runtime->sched);
         return rc;
     }
+    runtime->io.late_ns = options->late_ns;
     rc = open_files(runtime);
     cr_sched_specialise(&runtime->sched);
     if (rc != 0) {
@@ -224,14 +225,34 @@ static void bind(corio_canceller *canceller, corio_runtime *runtime)
 
 /* -- Reports -- */
 
+static void tell(const corio_runtime *runtime, const char *text)
+{
+    if (runtime->options.report != NULL)
+        runtime->options.report(runtime->options.report_self, text);
+}
+
+static void keep(corio_runtime *runtime, char *text, bool remark)
+{
+    cr_free(runtime->report);
+    runtime->report = text;
+    runtime->remarked = remark;
+}
+
 void cr_report(corio_runtime *runtime, char *text)
 {
     if (text == NULL)
         return;
-    cr_free(runtime->report);
-    runtime->report = text;
-    if (runtime->options.report != NULL)
-        runtime->options.report(runtime->options.report_self, text);
+    keep(runtime, text, false);
+    tell(runtime, text);
+}
+
+void cr_remark(corio_runtime *runtime, char *text)
+{
+    tell(runtime, text);
+    if (runtime->report == NULL || runtime->remarked)
+        keep(runtime, text, true);
+    else
+        cr_free(text);
 }
 
 void cr_report_difference(corio_runtime *runtime)

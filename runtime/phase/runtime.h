@@ -24,6 +24,7 @@ struct corio_runtime {
     const char *root_name;
     cr_failure *failure; /* of the last run */
     char *report;        /* of the last run; NULL: none */
+    bool remarked;       /* `report` is a remark */
     bool stacks_reported;
     cr_trace trace; /* no file: none is written */
     cr_statistics statistics;
@@ -59,6 +60,8 @@ void cr_deadlock(corio_runtime *runtime, cr_worker *leader);
 /* Hands a text (taken) to the report function, and keeps it for corio_runtime_report. NULL is
  * ignored. */
 void cr_report(corio_runtime *runtime, char *text);
+/* The same for what is no fault of the run: it takes no other report's place. */
+void cr_remark(corio_runtime *runtime, char *text);
 /* If this run has parted from the recorded one, and it has not been said yet. */
 void cr_report_difference(corio_runtime *runtime);
 

@@ -123,6 +123,20 @@ bool cr_replay_again(struct cr_io *io, uint64_t *ret_batch, uint64_t *ret_index)
     return false;
 }
 
+void cr_late_begin(cr_io *io, const corio_batch *batch)
+{
+    (void)io;
+    (void)batch;
+}
+
+void cr_late_taken(cr_io *io, cr_storage *storage, const cr_entry *entries, size_t count)
+{
+    (void)io;
+    (void)storage;
+    (void)entries;
+    (void)count;
+}
+
 /* -- Requests and answers -- */
 
 static void begin_io(corio_dispatch_fn *dispatch, size_t max_batch)
