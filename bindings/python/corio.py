@@ -68,7 +68,7 @@ class _Options(ctypes.Structure):
                 ("sim_seed", ctypes.c_uint64), ("report", ctypes.c_void_p), ("report_self", ctypes.c_void_p),
                 ("record", ctypes.c_char_p), ("replay", ctypes.c_char_p),
                 ("on_phase", ctypes.c_void_p), ("on_phase_self", ctypes.c_void_p), ("phases", ctypes.c_char_p),
-                ("progress", ctypes.c_int), ("late_ns", ctypes.c_uint64)]
+                ("progress", ctypes.c_int), ("late_ns", ctypes.c_uint64), ("hold_ns", ctypes.c_uint64)]
 
 
 class _Request(ctypes.Structure):

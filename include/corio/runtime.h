@@ -70,9 +70,9 @@ typedef struct corio_options {
      * same in each run with the same seed (slices must come from corio_batch_submit, not from
      * threads of the program; corio_go, locks and the like may suspend). 0: a real run. */
     uint64_t sim_seed;
-    /* Told of deadlocks, exhausted limits and what is late, in a text of several lines, by a worker between
-     * phases. NULL: the text is kept for corio_runtime_report only. report_self is the first
-     * argument. */
+    /* Told of deadlocks, exhausted limits and what is late, in a text of several lines, by a worker
+     * between phases; of a task that holds a phase, by a thread of the runtime; one text at a time.
+     * NULL: the text is kept for corio_runtime_report only. report_self is the first argument. */
     void (*report)(void *self, const char *text);
     void *report_self;
     /* CORIO_RECORD; a file that gets all answers of dispatchers, for `replay`; NULL: none. */
@@ -96,12 +96,19 @@ typedef struct corio_options {
      * the end of a CPU phase that has begun meanwhile, nor before a dispatch function returns.
      * 0: nothing is. */
     uint64_t late_ns;
+    /* CORIO_HOLD_NS; a task that runs for longer than this without suspending, ending, spawning, yielding
+     * or calling a child is reported, once for each time: name, spawn path, worker, for how long. All
+     * the others' requests wait for it. A thread of the runtime looks, while tasks run: it is woken
+     * four times within the limit, at most once a millisecond, and calls `report`, one call at a time.
+     * In a simulation, where computing takes no time, nothing is. 0: nothing is, and there is no
+     * thread. */
+    uint64_t hold_ns;
 } corio_options;
 
 #define CORIO_OPTIONS_INIT                                                                         \
     {                                                                                              \
         sizeof(corio_options), 0, 0, 0, 0, CORIO_WAIT_STREAMING, NULL, NULL, NULL, 0, NULL, NULL,  \
-            NULL, NULL, NULL, NULL, NULL, CORIO_PROGRESS_NEVER, 0                                  \
+            NULL, NULL, NULL, NULL, NULL, CORIO_PROGRESS_NEVER, 0, 0                               \
     }
 
 /* How stacks are guarded against overflow. */

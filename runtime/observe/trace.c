@@ -223,7 +223,7 @@ static void wait_event(cr_trace_buffer *buffer, const cr_park *park, char kind)
         buffer->worker, US_OF(at), path, park->batch);
 }
 
-void cr_trace_park(cr_trace_buffer *buffer, cr_park *park)
+void cr_trace_park(cr_trace_buffer *buffer, const cr_park *park)
 {
     end_stretch(buffer, cr_now_ns());
     wait_event(buffer, park, 'b');

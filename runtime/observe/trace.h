@@ -54,7 +54,7 @@ void cr_trace_spawn(cr_trace_buffer *buffer, const corio_task *parent, const cha
                     uint64_t index);
 void cr_trace_run(cr_trace_buffer *buffer, const corio_task *task); /* runs from now on */
 void cr_trace_finish(cr_trace_buffer *buffer, const corio_task *task, int rc);
-void cr_trace_park(cr_trace_buffer *buffer, cr_park *park);
+void cr_trace_park(cr_trace_buffer *buffer, const cr_park *park);
 void cr_trace_resume(cr_trace_buffer *buffer, const cr_park *park);
 void cr_trace_log(cr_trace_buffer *buffer, const corio_task *task, const char *format,
                   va_list args);

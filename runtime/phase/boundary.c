@@ -121,7 +121,7 @@ static bool timers_armed(corio_runtime *runtime)
 static void report_late(corio_runtime *runtime)
 {
     char *text;
-    while ((text = cr_late_text(&runtime->io)) != NULL)
+    while (CR_UNLIKELY(runtime->io.oldest != NULL) && (text = cr_late_text(&runtime->io)) != NULL)
         cr_remark(runtime, text);
 }
 
@@ -275,6 +275,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
+    cr_watch_computing(runtime->watch, false);
     cr_io_begin(&runtime->io);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
@@ -304,6 +305,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     runtime->phase_began_ns = runtime->statistics.wanted ? cr_now_ns() : ended;
     runtime->io_phase_ns += ended - began;
     CR_PROBE2(phase_begin, sched->phase, count + cr_deque_length_owner(&leader->deque));
+    cr_watch_computing(runtime->watch, true);
     cr_resume_all(leader, parks, count);
     return true;
 }

@@ -83,6 +83,7 @@ int cr_options_resolve(const corio_options *options, corio_options *ret_resolved
     if (number_from("CORIO_WORKERS", &workers) != 0 ||
         number_from("CORIO_SIM_SEED", &resolved.sim_seed) != 0 ||
         number_from("CORIO_LATE_NS", &resolved.late_ns) != 0 ||
+        number_from("CORIO_HOLD_NS", &resolved.hold_ns) != 0 ||
         number_from("CORIO_STACK_BYTES", &stack_bytes) != 0 ||
         number_from("CORIO_MAX_STACKS", &max_stacks) != 0 ||
         number_from("CORIO_IO_PERMITS", &io_permits) != 0 ||

@@ -104,6 +104,7 @@ static int open_parts(corio_runtime *runtime)
     runtime->sched.owner = runtime;
     cr_sim_init(&runtime->sched.sim, options->sim_seed);
     runtime->sched.boundary = cr_boundary;
+    runtime->sched.watched = options->hold_ns != 0 && options->sim_seed == 0;
     rc = cr_io_init(&runtime->io, &runtime->sched, options->io_permits);
     if (rc != 0) {
         cr_sched_fini(&runtime->sched);
@@ -112,6 +113,8 @@ static int open_parts(corio_runtime *runtime)
     runtime->io.late_ns = options->late_ns;
     rc = open_files(runtime);
     cr_sched_specialise(&runtime->sched);
+    if (rc == 0 && runtime->sched.watched)
+        rc = cr_watch_start(runtime, options->hold_ns, &runtime->watch);
     if (rc != 0) {
         (void)close_files(runtime);
         cr_io_fini(&runtime->io);
@@ -132,8 +135,10 @@ int corio_runtime_create(const corio_options *options, corio_runtime **ret_runti
     if (runtime == NULL)
         return -ENOMEM;
     runtime->options = resolved;
+    pthread_mutex_init(&runtime->report_lock, NULL);
     rc = open_parts(runtime);
     if (rc != 0) {
+        pthread_mutex_destroy(&runtime->report_lock);
         cr_free(runtime);
         return rc;
     }
@@ -160,12 +165,14 @@ int corio_runtime_destroy(corio_runtime *runtime)
     if (acquire(runtime) != 0)
         return -EBUSY;
     delist(runtime);
+    cr_watch_stop(runtime->watch);
     cr_io_stop(&runtime->io); /* an I/O thread may still be in the middle of telling a leader */
     int rc = close_files(runtime);
     cr_io_fini(&runtime->io);
     cr_sched_fini(&runtime->sched);
     cr_failure_destroy(runtime->failure);
     cr_free(runtime->report);
+    pthread_mutex_destroy(&runtime->report_lock);
     cr_free(runtime);
     return rc;
 }
@@ -225,34 +232,54 @@ static void bind(corio_canceller *canceller, corio_runtime *runtime)
 
 /* -- Reports -- */
 
-static void tell(const corio_runtime *runtime, const char *text)
+static void report_locked(corio_runtime *runtime, char *text, bool remark)
 {
+    bool kept = !remark || runtime->report == NULL || runtime->remarked;
+    if (kept) {
+        cr_free(runtime->report);
+        runtime->report = text;
+        runtime->remarked = remark;
+    }
     if (runtime->options.report != NULL)
         runtime->options.report(runtime->options.report_self, text);
+    if (!kept)
+        cr_free(text);
 }
 
-static void keep(corio_runtime *runtime, char *text, bool remark)
+static void report(corio_runtime *runtime, char *text, bool remark)
 {
-    cr_free(runtime->report);
-    runtime->report = text;
-    runtime->remarked = remark;
+    pthread_mutex_lock(&runtime->report_lock);
+    report_locked(runtime, text, remark);
+    pthread_mutex_unlock(&runtime->report_lock);
 }
 
 void cr_report(corio_runtime *runtime, char *text)
 {
-    if (text == NULL)
-        return;
-    keep(runtime, text, false);
-    tell(runtime, text);
+    if (text != NULL)
+        report(runtime, text, false);
 }
 
 void cr_remark(corio_runtime *runtime, char *text)
 {
-    tell(runtime, text);
-    if (runtime->report == NULL || runtime->remarked)
-        keep(runtime, text, true);
+    report(runtime, text, true);
+}
+
+void cr_remark_of_run(corio_runtime *runtime, char *text, uint64_t run)
+{
+    pthread_mutex_lock(&runtime->report_lock);
+    if (runtime->run_total == run)
+        report_locked(runtime, text, true);
     else
         cr_free(text);
+    pthread_mutex_unlock(&runtime->report_lock);
+}
+
+/* Nobody who looks on says anything of this run any more. */
+static void end_reports(corio_runtime *runtime)
+{
+    pthread_mutex_lock(&runtime->report_lock);
+    cr_store_64(&runtime->run_total, runtime->run_total + 1);
+    pthread_mutex_unlock(&runtime->report_lock);
 }
 
 void cr_report_difference(corio_runtime *runtime)
@@ -292,7 +319,9 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
     bind(canceller, runtime);
+    cr_watch_computing(runtime->watch, true);
     cr_sched_run(&runtime->sched, &item);
+    end_reports(runtime);
     bind(canceller, NULL);
     cr_record_mark(&runtime->io.record, CR_FRAME_OVER);
     runtime->failure = runtime->root_scope.failure;

@@ -3,13 +3,15 @@
  * runtime.h - a runtime as a whole: the scheduler, the I/O part, and the run that is going on.
  *
  * Threads: `running` is taken by whoever runs or changes the runtime. The rest is the boundary
- * leader's during a run, and the holder of `running` between runs.
+ * leader's during a run, and the holder of `running` between runs; but reports may also come from the
+ * thread that looks on (watch.h), so they are given out and kept under a lock, one at a time.
  */
 #ifndef CR_PHASE_RUNTIME_H
 #define CR_PHASE_RUNTIME_H
 
 #include "runtime/io/io.h"
 #include "runtime/phase/statistics.h"
+#include "runtime/phase/watch.h"
 #include "runtime/sched/sched.h"
 
 #include <corio/runtime.h>
@@ -23,8 +25,11 @@ struct corio_runtime {
     cr_scope root_scope; /* has the root as its only child, and no owner */
     const char *root_name;
     cr_failure *failure; /* of the last run */
-    char *report;        /* of the last run; NULL: none */
-    bool remarked;       /* `report` is a remark */
+    pthread_mutex_t report_lock;
+    char *report;       /* of the last run; NULL: none */
+    bool remarked;      /* `report` is a remark */
+    uint64_t run_total; /* runs that have ended; written under report_lock */
+    cr_watch *watch;    /* NULL: nobody looks on */
     bool stacks_reported;
     cr_trace trace; /* no file: none is written */
     cr_statistics statistics;
@@ -62,6 +67,9 @@ void cr_deadlock(corio_runtime *runtime, cr_worker *leader);
 void cr_report(corio_runtime *runtime, char *text);
 /* The same for what is no fault of the run: it takes no other report's place. */
 void cr_remark(corio_runtime *runtime, char *text);
+/* The same by a thread that looks on: dropped if that run, the number of which was run_total, has
+ * ended. */
+void cr_remark_of_run(corio_runtime *runtime, char *text, uint64_t run);
 /* If this run has parted from the recorded one, and it has not been said yet. */
 void cr_report_difference(corio_runtime *runtime);
 

@@ -44,6 +44,7 @@
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
 #include "runtime/sched/sim.h"
+#include "runtime/sched/turn.h"
 #include "runtime/stack/pool.h"
 #include "runtime/task/cancel.h"
 #include "runtime/task/failure.h"
@@ -88,6 +89,7 @@ struct cr_worker {
     /* Whether there is more to do than usual: somebody looks on, or it is simulated, or a push needs a
      * fence, or a sanitizer is told. */
     bool special;
+    bool watched;        /* its turns are kept */
     uint64_t identities; /* next one to give to a task, see cr_identity_of */
     uint64_t random;
     unsigned number;
@@ -100,6 +102,7 @@ struct cr_worker {
     cr_worker *next_sleeper;    /* under sched->sleep_lock */
     bool asleep;                /* under sched->sleep_lock */
     pthread_t thread;
+    cr_turn turn;
     /* What a sanitizer is told of its native stack (sanitizer.h). */
     const void *home_low;
     size_t home_bytes;
@@ -112,6 +115,7 @@ struct cr_sched {
     unsigned worker_count;
     unsigned most_spinners;
     bool push_needs_fence; /* no membarrier(2): see sleep.push */
+    bool watched;          /* somebody wants to know who holds a worker */
     uint32_t stop;         /* threads are to end */
     size_t inline_margin;  /* bytes a task is promised on its waiter's stack */
     void *owner;           /* the runtime */
@@ -170,11 +174,6 @@ static inline bool cr_worker_simulated(const cr_worker *worker)
     return CR_UNLIKELY(worker->special) && cr_simulated(worker->sched);
 }
 
-static inline bool cr_worker_traced(const cr_worker *worker)
-{
-    return CR_UNLIKELY(worker->special) && worker->trace != NULL;
-}
-
 /* Where a real run could go on with something else, on this worker or another. The worker must be
  * read again. */
 static inline cr_worker *cr_preemption_point(cr_worker *worker)
@@ -214,6 +213,16 @@ void cr_end_park(cr_worker *leader, cr_park *park, int result);
  * reason must be able to give up. */
 void cr_give_up(cr_worker *leader, cr_park *park, int result);
 
+/* -- What is noted of tasks, on special workers (note.c) -- */
+
+void cr_note_start(cr_worker *worker, const corio_task *task); /* a closure */
+void cr_note_run(cr_worker *worker, const corio_task *task);   /* it has the worker, again */
+void cr_note_end(cr_worker *worker, const corio_task *task, int rc);
+void cr_note_park(cr_worker *worker, cr_park *park);
+void cr_note_resume(cr_worker *worker, const cr_park *park); /* if park->noted */
+void cr_note_spawn(cr_worker *worker, const corio_task *parent, const char *name);
+void cr_note_call(cr_worker *worker); /* its task has called in, and goes on */
+
 /* -- Running closures (spawn.c) -- */
 
 /* Calls the closure's function as a task on the current stack, waits for its children, records
@@ -236,13 +245,6 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope);
 cr_failure *cr_scope_take_failure(cr_scope *scope);
 /* Waits for all children of a scope; 0 or their first error, which the task has seen then. */
 int cr_scope_wait(cr_worker *worker, corio_task *task, cr_scope *scope);
-
-/* -- Looking on (note.c), if worker->special -- */
-
-void cr_note_run(cr_worker *worker, const corio_task *task);
-void cr_note_end(cr_worker *worker, const corio_task *task, int rc);
-void cr_note_park(cr_worker *worker, cr_park *park);
-void cr_note_resume(cr_worker *worker, const cr_park *park); /* if park->noted */
 
 /* -- Leaving a task (leave.c) -- */
 

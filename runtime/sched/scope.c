@@ -113,8 +113,8 @@ void cr_scope_join(cr_worker *worker, corio_task *task, cr_scope *scope)
         worker = cr_worker_self();
         worker->task = task;
         scope->joined++;
-        if (cr_worker_traced(worker))
-            cr_trace_run(worker->trace, task);
+        if (CR_UNLIKELY(worker->special))
+            cr_note_run(worker, task);
     }
     if (CR_UNLIKELY(cr_scope_unfinished(scope) != 0 ||
                     cr_load_64(&scope->mark.word) != CR_MARK_NONE))

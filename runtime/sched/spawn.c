@@ -177,7 +177,7 @@ static __attribute__((noinline)) void call_with_care(cr_worker *worker, const cr
     cr_task_init(&task, scope, index, closure->name);
     bool special = worker->special;
     if (special)
-        cr_note_run(worker, &task);
+        cr_note_start(worker, &task);
     cr_tell_acquire(spawn_edge(scope, index));
     int rc = run(worker, &task, closure, block == NULL && copied(closure) > 0, true);
     if (special)
@@ -296,8 +296,8 @@ static int spawn(cr_worker *worker, corio_task *task, cr_scope *scope, const cha
     cr_item *slot = cr_deque_reserve_owner(&worker->deque);
     if (slot == NULL)
         return -ENOMEM;
-    if (cr_worker_traced(worker))
-        cr_trace_spawn(worker->trace, task, name, task->spawns);
+    if (worker->special)
+        cr_note_spawn(worker, task, name);
     cr_tell_release(spawn_edge(scope, task->spawns));
     publish(worker, slot, task, scope, name, fn, arg, bytes);
     cr_pushed(worker);

@@ -222,9 +222,10 @@ void cr_sched_specialise(cr_sched *sched)
 {
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_worker *worker = sched->workers[i];
+        worker->watched = sched->watched;
         worker->special = sched->push_needs_fence || worker->trace != NULL ||
-                          worker->tally != NULL || cr_simulated(sched) || cr_sanitized_thread() ||
-                          cr_sanitized_address();
+                          worker->tally != NULL || worker->watched || cr_simulated(sched) ||
+                          cr_sanitized_thread() || cr_sanitized_address();
     }
 }
 

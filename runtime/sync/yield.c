@@ -30,8 +30,10 @@ int corio_yield(void)
         return -EPERM;
     if (cr_task_cancelled(&worker->sched->cancel, worker->task) != CR_NOT_CANCELLED)
         return -ECANCELED;
-    if (!cr_has_own(worker) && !take_over(worker))
+    if (!cr_has_own(worker) && !take_over(worker)) {
+        cr_note_call(worker);
         return 0;
+    }
     cr_park park = {.reason = &yields, .after = cr_make_runnable_behind};
     cr_suspend(worker, &park);
     return 0;

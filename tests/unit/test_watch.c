@@ -85,6 +85,12 @@ static void complete_when_reported(void *self, const char *text)
         abort();
 }
 
+static int nothing_much(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
 static int ask_slow(void *arg)
 {
     (void)arg;
@@ -252,6 +258,151 @@ static void in_a_simulation_it_is_the_simulated_time_that_counts(void **state)
     }
 }
 
+/* -- Tasks that hold the CPU phase --
+ *
+ * On a busy machine any task may be reported, if its thread had to wait for a processor. So one is
+ * waited for. */
+
+static unsigned may_end;
+static const char *wanted;
+
+static void let_end(void *self, const char *text)
+{
+    (void)self;
+    if (strstr(text, wanted) == NULL)
+        return;
+    note_report(text);
+    __atomic_store_n(&may_end, 1, __ATOMIC_RELEASE);
+}
+
+/* Computes until the report has come (without one the test does not end), and as long again as would
+ * do for several. */
+static int compute_until_reported(void *arg)
+{
+    (void)arg;
+    while (READ(may_end) == 0)
+        ;
+    for (uint64_t until = corio_now_ns() + 10 * (uint64_t)ms; corio_now_ns() < until;)
+        ;
+    return 0;
+}
+
+static int ask_quick(void *arg)
+{
+    (void)arg;
+    return corio_io(quick, NULL, NULL);
+}
+
+static int hold_under(void *arg)
+{
+    CHECK(corio_go(ask_quick, NULL) == 0);
+    CHECK(corio_go(compute_until_reported, arg) == 0);
+    CHECK(corio_go(ask_quick, NULL) == 0);
+    return corio_wait();
+}
+
+static int hold_below(void *arg)
+{
+    CHECK(corio_go(hold_under, arg) == 0);
+    return corio_wait();
+}
+
+static corio_options with_hold(unsigned workers, uint64_t hold_ns)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.workers = workers;
+    options.hold_ns = hold_ns;
+    options.report = let_end;
+    return options;
+}
+
+static int run_until_reported(corio_runtime *runtime, corio_task_fn *top)
+{
+    __atomic_store_n(&may_end, 0, __ATOMIC_RELAXED);
+    return corio_run(runtime, top, NULL);
+}
+
+static void task_that_holds_the_phase_is_named_once(void **state)
+{
+    (void)state;
+    wanted = "corio: task compute_until_reported (0, 1) has held phase 0 for ";
+    for (unsigned i = 0; i < worker_count_count; i++) {
+        corio_runtime *runtime = watched(with_hold(worker_counts[i], ms), answer_all);
+        for (unsigned run = 0; run < 3; run++) {
+            assert_int_equal(run_until_reported(runtime, hold_below), 0);
+            assert_int_equal(reports, run + 1);
+            assert_non_null(strstr(corio_runtime_report(runtime), "has held phase"));
+        }
+        corio_runtime_destroy(runtime);
+    }
+}
+
+/* A waiter that has called a child on its own stack is itself again. */
+static int hold_after_children(void *arg)
+{
+    (void)arg;
+    CHECK(corio_go(ask_quick, NULL) == 0);
+    CHECK(corio_wait() == 0);
+    CHECK(corio_go(nothing_much, NULL) == 0);
+    CHECK(corio_wait() == 0);
+    return compute_until_reported(arg);
+}
+
+static void who_goes_on_after_its_children_is_named(void **state)
+{
+    (void)state;
+    wanted = "task top () has held phase 1 for ";
+    corio_runtime *runtime = watched(with_hold(1, ms), answer_all);
+    assert_int_equal(run_until_reported(runtime, hold_after_children), 0);
+    assert_int_equal(reports, 1);
+    corio_runtime_destroy(runtime);
+}
+
+static int ask_thrice(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        CHECK(corio_io(quick, arg, NULL) == 0);
+    return corio_yield();
+}
+
+static int ask_in_generations(void *arg)
+{
+    for (int i = 0; i < 300; i++)
+        CHECK(corio_go(i % 3 == 0 ? nothing_much : ask_thrice, arg) == 0);
+    return corio_wait();
+}
+
+static int hold_at_last(void *arg)
+{
+    for (int i = 0; i < 100; i++)
+        CHECK(ask_in_generations(arg) == 0);
+    return compute_until_reported(arg);
+}
+
+/* For ThreadSanitizer and the like: the watcher looks at turns that pass. */
+static void looking_on_disturbs_nobody(void **state)
+{
+    (void)state;
+    wanted = "task top () has held phase";
+    for (unsigned i = 0; i < worker_count_count; i++) {
+        corio_runtime *runtime = watched(with_hold(worker_counts[i], 1), answer_all);
+        assert_int_equal(run_until_reported(runtime, hold_at_last), 0);
+        corio_runtime_destroy(runtime);
+    }
+}
+
+static void in_a_simulation_nobody_holds_anything(void **state)
+{
+    (void)state;
+    wanted = "has held phase";
+    corio_options options = with_hold(1, 1);
+    options.sim_seed = 5;
+    corio_runtime *runtime = watched(options, answer_all);
+    assert_int_equal(corio_run(runtime, ask_in_generations, NULL), 0);
+    assert_int_equal(reports, 0);
+    corio_runtime_destroy(runtime);
+}
+
 /* -- Deadlocks are what they were -- */
 
 static corio_mutex a, b;
@@ -323,6 +474,8 @@ static void environment_sets_the_limits(void **state)
     (void)state;
     assert_int_equal(create_with("CORIO_LATE_NS", "soon"), -EINVAL);
     assert_int_equal(create_with("CORIO_LATE_NS", "-1"), -EINVAL);
+    assert_int_equal(create_with("CORIO_HOLD_NS", "1 ms"), -EINVAL);
+    assert_int_equal(create_with("CORIO_HOLD_NS", "1000000"), 0);
     setenv("CORIO_LATE_NS", "1000000", 1);
     corio_runtime *runtime = watched(with_late(2, 0, complete_when_reported), keep);
     unsetenv("CORIO_LATE_NS");
@@ -340,6 +493,10 @@ int main(void)
         cmocka_unit_test(batch_that_is_complete_is_not_late_however_long_a_phase_was),
         cmocka_unit_test(saying_so_does_not_change_the_count_of_phases),
         cmocka_unit_test(in_a_simulation_it_is_the_simulated_time_that_counts),
+        cmocka_unit_test(task_that_holds_the_phase_is_named_once),
+        cmocka_unit_test(who_goes_on_after_its_children_is_named),
+        cmocka_unit_test(looking_on_disturbs_nobody),
+        cmocka_unit_test(in_a_simulation_nobody_holds_anything),
         cmocka_unit_test(deadlock_is_reported_and_kept_as_the_report),
         cmocka_unit_test(environment_sets_the_limits),
     };
