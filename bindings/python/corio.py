@@ -86,7 +86,8 @@ class _DispatcherOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("name", ctypes.c_char_p), ("input_bytes", ctypes.c_size_t),
                 ("output_bytes", ctypes.c_size_t), ("dispatch", _BatchFn), ("self", ctypes.c_void_p),
                 ("max_batch", ctypes.c_size_t), ("max_in_flight", ctypes.c_size_t), ("hash", ctypes.c_void_p),
-                ("save", ctypes.c_void_p), ("restore", ctypes.c_void_p), ("not_recorded", ctypes.c_bool)]
+                ("save", ctypes.c_void_p), ("restore", ctypes.c_void_p), ("not_recorded", ctypes.c_bool),
+                ("early_count", ctypes.c_size_t), ("early_ns", ctypes.c_uint64)]
 
 
 _SIGNATURES = {

@@ -25,8 +25,8 @@ CORIO_BEGIN_DECLS
 /* Works on a slice in an I/O thread; returns as a dispatch function does. */
 typedef int corio_batch_fn(void *arg, corio_batch *batch);
 
-/* corio_batch_len: the number of requests. corio_batch_phase: the phase at whose end they were
- * handed over. corio_batch_dispatcher: whose batch it is. Suspends: never. Thread: the batch's
+/* corio_batch_len: the number of requests. corio_batch_phase: the phase at whose end (or, early, in
+ * which) they were handed over. corio_batch_dispatcher: whose batch it is. Suspends: never. Thread: the batch's
  * holder. */
 CORIO_API size_t corio_batch_len(const corio_batch *batch);
 CORIO_API uint64_t corio_batch_phase(const corio_batch *batch);

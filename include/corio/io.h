@@ -26,7 +26,7 @@ enum {
 
 /* Answers a batch. Returns CORIO_DONE, CORIO_LATER, or a negative error code, which every
  * request of the batch that is unanswered and not in a slice gets. It runs on a worker's native
- * thread stack while no task runs, must not call functions that are for tasks, and should hand
+ * thread stack while no task runs (but see early_count), must not call functions that are for tasks, and should hand
  * slow work to corio_batch_submit. */
 typedef int corio_dispatch_fn(void *self, corio_batch *batch);
 
@@ -69,6 +69,15 @@ typedef struct corio_dispatcher_options {
     corio_save_fn *save;
     corio_restore_fn *restore;
     bool not_recorded; /* it cannot be recorded or replayed: to add it is -ENOTSUP then */
+    /* Early dispatch: while tasks still run, as soon as early_count requests wait for this dispatcher, or
+     * the oldest has waited for early_ns nanoseconds (looked at four times within it, at most once a
+     * millisecond, by a thread of the runtime that exists for this); 0: not for that reason. What is
+     * in a batch depends on timing then, and with max_batch and early batches a phase has several.
+     * Answers are taken when the CPU phase ends, as ever. The dispatch function runs beside tasks, on
+     * a worker or on that thread, never two of a runtime at once. Not for dispatchers whose answers are
+     * used until the next call, not with CORIO_WAIT_STRICT, and not recorded or replayed. */
+    size_t early_count;
+    uint64_t early_ns;
 } corio_dispatcher_options;
 
 /* corio_hash_bytes: what a `hash` is made with: `bytes` bytes at `input`, hashed after those that made
@@ -88,8 +97,9 @@ CORIO_MAYBE_UNUSED static inline uint64_t corio_hash_bytes(uint64_t hash, const 
  * runtime.
  *
  * ret_dispatcher: borrowed. Suspends: never. Thread: any, outside of runs.
- * Errors: -EINVAL bad argument; -EBUSY a run is going on; -ENOMEM; -ENOTSUP it is `not_recorded`, and
- * the runtime records or replays. */
+ * Errors: -EINVAL bad argument, or early dispatch with CORIO_WAIT_STRICT; -EBUSY a run is going on;
+ * -ENOMEM; -EAGAIN the thread that early_ns needs cannot be made; -ENOTSUP it is `not_recorded` or
+ * hands over early, and the runtime records or replays. */
 CORIO_API int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options *options,
                                    corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;
 

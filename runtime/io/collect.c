@@ -78,12 +78,11 @@ void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error
     }
 }
 
-/* Moves all entries of `from` behind those of `to`. */
-static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
+bool cr_entries_move(cr_entries *to, cr_entries *from)
 {
     size_t count = from->count - from->begin;
     if (count == 0)
-        return;
+        return true;
     if (to->count == to->begin) { /* nothing to move behind: the arrays change places */
         cr_entries empty = *to;
         *to = *from;
@@ -92,8 +91,17 @@ static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
         memcpy(to->items + to->count, from->items + from->begin, count * sizeof(cr_entry));
         to->count += count;
     } else {
-        cr_answer_all(leader, from->items + from->begin, count, -ENOMEM);
+        return false;
     }
+    from->begin = from->count = 0;
+    return true;
+}
+
+static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
+{
+    if (CR_LIKELY(cr_entries_move(to, from)))
+        return;
+    cr_answer_all(leader, from->items + from->begin, from->count - from->begin, -ENOMEM);
     from->begin = from->count = 0;
 }
 
@@ -109,6 +117,7 @@ static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
         if (asked->items == NULL)
             *asked = take_spare(io);
     }
+    append(leader, &fresh, &dispatcher->early);
     append(leader, &fresh, &dispatcher->retries);
     if (fresh.count == 0)
         return;
@@ -210,7 +219,7 @@ static void number_calls(const corio_batch *batch)
 }
 
 /* Somebody wants to know of it. */
-static void handed_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher,
+static void handed_over(const cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispatcher,
                         const call_of_dispatch *what)
 {
     corio_phase_dispatcher *handed = &dispatcher->handed;
@@ -220,21 +229,16 @@ static void handed_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatch
     if (what->requests > handed->largest)
         handed->largest = what->requests;
     if (io->trace != NULL)
-        cr_trace_dispatch(leader->trace, dispatcher->options.name, what->batch, what->requests,
+        cr_trace_dispatch(trace, dispatcher->options.name, what->batch, what->requests,
                           what->began_ns, what->ended_ns);
 }
 
-static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher, size_t count)
+/* false: no memory, they are where they were. */
+static bool hand_over(cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispatcher, size_t count)
 {
     corio_batch *batch = take_batch(io, dispatcher, count);
-    if (batch == NULL) {
-        cr_entries *queue = &dispatcher->queue;
-        cr_answer_all(leader, queue->items + queue->begin, count, -ENOMEM);
-        queue->begin += count;
-        if (queue->begin == queue->count)
-            queue->begin = queue->count = 0;
-        return;
-    }
+    if (batch == NULL)
+        return false;
     dispatcher->in_flight += count;
     io->in_flight += count;
     io->batch_total++;
@@ -251,16 +255,40 @@ static void hand_over(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher
     uint32_t held = cr_load_32(&batch->state);
     cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
     if (CR_UNLIKELY(timed))
-        handed_over(io, leader, dispatcher, &(call_of_dispatch){number, count, began, cr_now_ns()});
+        handed_over(io, trace, dispatcher, &(call_of_dispatch){number, count, began, cr_now_ns()});
+    return true;
 }
 
-void cr_io_dispatch(cr_io *io, cr_worker *leader)
+static void refuse(cr_worker *leader, cr_entries *queue, size_t count)
 {
-    for (size_t i = 0; i < io->dispatcher_count; i++) {
+    cr_answer_all(leader, queue->items + queue->begin, count, -ENOMEM);
+    queue->begin += count;
+    if (queue->begin == queue->count)
+        queue->begin = queue->count = 0;
+}
+
+void cr_io_send(cr_io *io, corio_dispatcher **dispatchers, size_t dispatcher_count,
+                cr_trace_buffer *trace, cr_worker *leader)
+{
+    for (size_t i = 0; i < dispatcher_count; i++) {
         size_t count;
-        while ((count = allowed(io->dispatchers[i])) > 0)
-            hand_over(io, leader, io->dispatchers[i], count);
+        while ((count = allowed(dispatchers[i])) > 0) {
+            if (CR_LIKELY(hand_over(io, trace, dispatchers[i], count)))
+                continue;
+            if (leader == NULL)
+                return;
+            refuse(leader, &dispatchers[i]->queue, count);
+        }
     }
+}
+
+bool cr_early_queue(cr_io *io, corio_dispatcher *dispatcher)
+{
+    cr_entries *early = &dispatcher->early;
+    if (!cr_entries_reserve(&dispatcher->queue, early->count - early->begin))
+        return false;
+    cr_order_sort(&io->order, early->items + early->begin, early->count - early->begin);
+    return cr_entries_move(&dispatcher->queue, early);
 }
 
 bool cr_io_queued(const cr_io *io)

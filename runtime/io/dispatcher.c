@@ -18,14 +18,19 @@ int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits)
     io->sched = sched;
     cr_event_init(&io->replied);
     int rc = cr_threads_init(&io->threads, permits);
-    if (rc == 0)
-        pthread_mutex_init(&io->batch_lock, NULL);
-    return rc;
+    if (rc != 0)
+        return rc;
+    pthread_mutex_init(&io->batch_lock, NULL);
+    pthread_mutex_init(&io->early_lock, NULL);
+    pthread_cond_init(&io->early_free, NULL);
+    io->exchanging = true; /* nobody before the first run */
+    return 0;
 }
 
 static void dispatcher_destroy(corio_dispatcher *dispatcher)
 {
     cr_free((char *)dispatcher->options.name);
+    cr_free(dispatcher->early.items);
     cr_free(dispatcher->queue.items);
     cr_free(dispatcher->retries.items);
     cr_free(dispatcher);
@@ -70,6 +75,8 @@ void cr_io_fini(cr_io *io)
     cr_free(io->in_use);
     cr_order_fini(&io->order);
     pthread_mutex_destroy(&io->batch_lock);
+    pthread_mutex_destroy(&io->early_lock);
+    pthread_cond_destroy(&io->early_free);
 }
 
 /* Every worker gets a list for one more dispatcher. A list too many, after a failure, does no
@@ -88,22 +95,27 @@ static int add_lists(cr_io *io)
     return 0;
 }
 
-static bool take_options(const corio_dispatcher_options *options,
-                         corio_dispatcher_options *ret_options)
+bool cr_dispatcher_options(const corio_dispatcher_options *options,
+                           corio_dispatcher_options *ret_options)
 {
     return options != NULL && cr_options_copy(ret_options, sizeof *ret_options, options) &&
            ret_options->name != NULL && ret_options->dispatch != NULL &&
            !ret_options->save == !ret_options->restore;
 }
 
+static bool hands_over_early(const corio_dispatcher_options *options)
+{
+    return options->early_count != 0 || options->early_ns != 0;
+}
+
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher)
 {
     corio_dispatcher_options taken;
-    if (!take_options(options, &taken))
+    if (!cr_dispatcher_options(options, &taken) || (io->strict && hands_over_early(&taken)))
         return -EINVAL;
     bool replaying = io->replay.file != NULL;
-    if (taken.not_recorded && (replaying || io->record.file != NULL))
+    if ((taken.not_recorded || hands_over_early(&taken)) && (replaying || io->record.file != NULL))
         return -ENOTSUP;
     if (replaying)
         taken.dispatch = cr_replay_dispatch;
@@ -122,6 +134,7 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
         return -ENOMEM;
     }
     io->dispatchers[io->dispatcher_count++] = dispatcher;
+    cr_early_add(io, dispatcher);
     *ret_dispatcher = dispatcher;
     return 0;
 }

@@ -10,8 +10,8 @@
  *     parked stacks to resume <----------------------------+--- replies <-----+
  *
  * Threads: the lists of a worker are its own during a phase; everything else here is the leader's
- * (the worker that runs the boundary), except for what a batch's holder may touch (batch.c) and
- * `replies`.
+ * (the worker that runs the boundary), or that of who hands over early (early.c), except for what a
+ * batch's holder may touch (batch.c) and `replies`.
  *
  * Memory: entries live in arrays that wander from a worker's list into a batch, and from there (the
  * same slots, now naming parked stacks instead of requests) into the resume. Answering allocates
@@ -81,7 +81,9 @@ struct corio_dispatcher {
     corio_dispatcher_options options; /* name is a copy */
     cr_io *io;
     unsigned number;
-    size_t in_flight;   /* requests handed over and not taken back */
+    size_t in_flight;        /* requests handed over and not taken back */
+    cr_entries early;        /* asked in this phase, if it hands over early: see early.c */
+    uint64_t early_since_ns; /* when the first of these was asked */
     cr_entries queue;   /* asked, in order: of earlier phases first, within a phase by spawn path */
     cr_entries retries; /* to go out at the next boundary */
     corio_phase_dispatcher handed; /* at this boundary; name: not set. If io->timed */
@@ -198,6 +200,12 @@ struct cr_io {
     corio_batch *quarantine_last;
     size_t quarantine_count;
 
+    bool strict;    /* the I/O phase waits for all */
+    uint32_t early; /* some dispatcher hands over early; if not, the next are not used */
+    pthread_mutex_t early_lock;
+    pthread_cond_t early_free; /* `exchanging` has become false */
+    bool exchanging;           /* under early_lock */
+
     cr_trace *trace; /* NULL: none is written */
     bool timed;      /* somebody wants to know how long dispatch functions take */
     cr_log log;
@@ -236,8 +244,14 @@ void cr_io_begin(cr_io *io); /* what the last resume used is released */
 void cr_io_collect(
     cr_io *io,
     cr_worker *leader); /* workers' lists and retries into the dispatchers' queues, sorted */
-void cr_io_dispatch(cr_io *io,
-                    cr_worker *leader); /* queues into batches, as far as the limits allow */
+/* Queues into batches, as far as the limits allow. What there is no memory for is refused by the
+ * leader; or, without one, stays. */
+void cr_io_send(cr_io *io, corio_dispatcher **dispatchers, size_t dispatcher_count,
+                cr_trace_buffer *trace, cr_worker *leader);
+static inline void cr_io_dispatch(cr_io *io, cr_worker *leader)
+{
+    cr_io_send(io, io->dispatchers, io->dispatcher_count, leader->trace, leader);
+}
 void cr_io_take_replies(cr_io *io, cr_worker *leader);
 /* In a replay: what has been put off goes out again, as it did when it was recorded. */
 void cr_io_replay_retries(cr_io *io, cr_worker *leader);
@@ -247,9 +261,23 @@ void cr_io_withdraw(cr_io *io, cr_worker *leader);
 /* All that is ready, in spawn order. */
 size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks);
 
+/* -- Early dispatch (early.c) -- */
+
+/* A CPU phase begins or ends: said by who begins the run and by the leader, if io->early. */
+void cr_early_begin(cr_io *io);
+void cr_early_end(cr_io *io);
+/* In a CPU phase: hands over what is due, if nobody does. At home, or on no worker's thread; trace: the
+ * thread's, NULL: none. */
+void cr_early_hand_over(cr_io *io, cr_trace_buffer *trace);
+void cr_early_add(cr_io *io, const corio_dispatcher *dispatcher);
+/* By who exchanges: its early list to its queue, under early_lock; false: no memory. */
+bool cr_early_queue(cr_io *io, corio_dispatcher *dispatcher);
+
 /* -- Between the files of this folder -- */
 
 bool cr_entries_reserve(cr_entries *entries, size_t more);
+/* Moves all entries of `from` behind those of `to`; false: no memory, nothing is changed. */
+bool cr_entries_move(cr_entries *to, cr_entries *from);
 /* Answers request `request` for the leader: its call may become runnable. True if it did. */
 bool cr_request_done(corio_request *request);
 /* Answers requests for the leader, with an error. It needs no memory. */
@@ -277,6 +305,9 @@ void cr_storage_release(cr_io *io, cr_storage *storage);
 void cr_sim_submit(cr_sim *sim, corio_batch *batch);
 bool cr_sim_run_a_job(cr_sim *sim); /* any one; false: there is none */
 
+/* false: they cannot be any. */
+bool cr_dispatcher_options(const corio_dispatcher_options *options,
+                           corio_dispatcher_options *ret_options);
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher);
 

@@ -59,6 +59,7 @@ void cr_io_withdraw(cr_io *io, cr_worker *leader)
         corio_dispatcher *dispatcher = io->dispatchers[i];
         for (unsigned w = 0; w < io->sched->worker_count; w++)
             filter(io, leader, (cr_entries *)io->sched->workers[w]->asked + i);
+        filter(io, leader, &dispatcher->early);
         filter(io, leader, &dispatcher->queue);
         filter(io, leader, &dispatcher->retries);
     }

@@ -276,6 +276,8 @@ bool cr_boundary(void *owner, cr_worker *leader)
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
     cr_watch_computing(runtime->watch, false);
+    if (CR_UNLIKELY(runtime->io.early != 0))
+        cr_early_end(&runtime->io);
     cr_io_begin(&runtime->io);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
@@ -305,6 +307,8 @@ bool cr_boundary(void *owner, cr_worker *leader)
     runtime->phase_began_ns = runtime->statistics.wanted ? cr_now_ns() : ended;
     runtime->io_phase_ns += ended - began;
     CR_PROBE2(phase_begin, sched->phase, count + cr_deque_length_owner(&leader->deque));
+    if (CR_UNLIKELY(runtime->io.early != 0))
+        cr_early_begin(&runtime->io);
     cr_watch_computing(runtime->watch, true);
     cr_resume_all(leader, parks, count);
     return true;

@@ -112,9 +112,10 @@ static int open_parts(corio_runtime *runtime)
     }
     runtime->io.late_ns = options->late_ns;
     rc = open_files(runtime);
+    runtime->io.strict = options->wait_mode == CORIO_WAIT_STRICT;
     cr_sched_specialise(&runtime->sched);
     if (rc == 0 && runtime->sched.watched)
-        rc = cr_watch_start(runtime, options->hold_ns, &runtime->watch);
+        rc = cr_watch_within(runtime, options->hold_ns);
     if (rc != 0) {
         (void)close_files(runtime);
         cr_io_fini(&runtime->io);
@@ -319,6 +320,8 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
     bind(canceller, runtime);
+    if (runtime->io.early != 0)
+        cr_early_begin(&runtime->io);
     cr_watch_computing(runtime->watch, true);
     cr_sched_run(&runtime->sched, &item);
     end_reports(runtime);
@@ -386,6 +389,22 @@ int corio_runtime_trim(corio_runtime *runtime)
     return 0;
 }
 
+static int add_dispatcher(corio_runtime *runtime, const corio_dispatcher_options *options,
+                          corio_dispatcher **ret_dispatcher)
+{
+    corio_dispatcher_options taken;
+    int rc = 0;
+    if (!cr_dispatcher_options(options, &taken))
+        return -EINVAL;
+    if (taken.early_ns != 0 && !cr_simulated(&runtime->sched))
+        rc = cr_watch_within(runtime, taken.early_ns);
+    if (rc == 0)
+        rc = cr_dispatcher_add(&runtime->io, &taken, ret_dispatcher);
+    if (rc == 0 && runtime->io.early != 0)
+        cr_sched_specialise(&runtime->sched);
+    return rc;
+}
+
 int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options *options,
                          corio_dispatcher **ret_dispatcher)
 {
@@ -394,7 +413,7 @@ int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options 
     if (acquire(runtime) != 0)
         return -EBUSY;
     bool room = cr_statistics_reserve(&runtime->statistics, runtime->io.dispatcher_count + 1);
-    int rc = room ? cr_dispatcher_add(&runtime->io, options, ret_dispatcher) : -ENOMEM;
+    int rc = room ? add_dispatcher(runtime, options, ret_dispatcher) : -ENOMEM;
     release(runtime);
     return rc;
 }

@@ -59,7 +59,9 @@ static void look(const cr_watch *watch)
 {
     corio_runtime *runtime = watch->runtime;
     uint64_t now = cr_now_ns();
-    for (unsigned i = 0; i < runtime->sched.worker_count; i++)
+    if (cr_load_32(&runtime->io.early) != 0)
+        cr_early_hand_over(&runtime->io, watch->trace);
+    for (unsigned i = 0; runtime->sched.watched && i < runtime->sched.worker_count; i++)
         look_at(runtime, runtime->sched.workers[i], &watch->workers[i], now);
 }
 
@@ -79,7 +81,7 @@ static void nap(cr_watch *watch)
 {
     uint32_t seen = cr_event_value(&watch->event);
     if (cr_load_32(&watch->stop) == 0)
-        cr_event_wait(&watch->event, seen, cr_now_ns() + watch->period_ns);
+        cr_event_wait(&watch->event, seen, cr_now_ns() + cr_load_64(&watch->period_ns));
 }
 
 static void *watch_main(void *arg)
@@ -110,37 +112,57 @@ void cr_watch_set_computing(cr_watch *watch, bool computing)
 
 static void release(cr_watch *watch)
 {
+    cr_trace_buffer_destroy(watch->trace);
     cr_free(watch->workers);
     cr_free(watch);
 }
 
-/* It takes no signals that are meant for the program. */
+/* It takes no signals that are meant for the program; faults of dispatch functions are its own. */
 static int create_thread(cr_watch *watch)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&watch->thread, NULL, watch_main, watch);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -rc;
 }
 
-int cr_watch_start(corio_runtime *runtime, uint64_t limit_ns, cr_watch **ret_watch)
+static int start(corio_runtime *runtime, uint64_t period_ns)
 {
     cr_watch *watch = cr_alloc_zeroed(sizeof *watch);
     if (watch == NULL)
         return -ENOMEM;
-    uint64_t period = limit_ns / looks_per_limit;
     watch->runtime = runtime;
-    watch->period_ns = period < shortest_period_ns ? shortest_period_ns : period;
+    watch->period_ns = period_ns;
     cr_event_init(&watch->event);
     watch->workers = cr_alloc_zeroed(runtime->sched.worker_count * sizeof *watch->workers);
-    int rc = watch->workers != NULL ? create_thread(watch) : -ENOMEM;
+    if (runtime->io.trace != NULL)
+        watch->trace = cr_trace_buffer_create(&runtime->trace, 0);
+    bool complete = watch->workers != NULL && (watch->trace != NULL || runtime->io.trace == NULL);
+    int rc = complete ? create_thread(watch) : -ENOMEM;
     if (rc != 0) {
         release(watch);
         return rc;
     }
-    *ret_watch = watch;
+    runtime->watch = watch;
+    return 0;
+}
+
+int cr_watch_within(corio_runtime *runtime, uint64_t limit_ns)
+{
+    uint64_t period = limit_ns / looks_per_limit;
+    if (period < shortest_period_ns)
+        period = shortest_period_ns;
+    cr_watch *watch = runtime->watch;
+    if (watch == NULL)
+        return start(runtime, period);
+    if (period < watch->period_ns)
+        cr_store_64(&watch->period_ns, period);
     return 0;
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * watch.h - a thread that looks on while tasks run: at those that hold the CPU phase.
+ * watch.h - a thread that looks on while tasks run: at those that hold the CPU phase, and at requests
+ * that are to be handed over early.
  *
  *     CPU phase: look, nap, look, nap, ...       somebody ran last time and has not let go since?
+ *                                                requests that have waited long enough? (io/early.c)
  *     I/O phase, and between runs: asleep        until a CPU phase begins
  *
- * It exists only if something is to be watched. It looks four times within the limit, at most once a
+ * It exists only if something is to be watched. It looks four times within the shortest limit, at most once a
  * millisecond, and wakes nobody. A CPU phase that begins while it naps costs nothing more than two
  * stores and a fence; one that begins while it is asleep, a wake-up.
  *
@@ -18,6 +20,7 @@
 #define CR_PHASE_WATCH_H
 
 #include "runtime/base/event.h"
+#include "runtime/observe/trace.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -32,8 +35,9 @@ typedef struct cr_watched {
 
 typedef struct cr_watch {
     struct corio_runtime *runtime;
-    uint64_t period_ns;
-    cr_watched *workers; /* its own */
+    uint64_t period_ns;     /* changes between runs only */
+    cr_trace_buffer *trace; /* its own; NULL: no trace is written */
+    cr_watched *workers;    /* its own */
     pthread_t thread;
     cr_event event;
     uint32_t computing; /* a CPU phase goes on */
@@ -41,8 +45,8 @@ typedef struct cr_watch {
     uint32_t stop;
 } cr_watch;
 
-/* Errors: -ENOMEM, -EAGAIN. */
-int cr_watch_start(struct corio_runtime *runtime, uint64_t limit_ns, cr_watch **ret_watch);
+/* From the next run on it looks often enough for this limit. Errors: -ENOMEM, -EAGAIN. */
+int cr_watch_within(struct corio_runtime *runtime, uint64_t limit_ns);
 /* NULL is ignored. */
 void cr_watch_stop(cr_watch *watch);
 

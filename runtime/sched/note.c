@@ -42,6 +42,9 @@ void cr_note_park(cr_worker *worker, cr_park *park)
         cr_trace_park(worker->trace, park);
     if (worker->tally != NULL)
         cr_tally_last(worker->tally, park->task);
+    const cr_errand *errand = &worker->sched->errand;
+    if (park->reason == NULL && errand->wanted != NULL)
+        worker->errand = errand->wanted(errand->self, worker);
 }
 
 void cr_note_resume(cr_worker *worker, const cr_park *park)

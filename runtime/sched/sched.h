@@ -81,13 +81,14 @@ struct cr_worker {
     cr_park home;
     cr_stack_cache stacks;
     cr_park *overflow;         /* continuations for which the deque had no memory */
+    bool errand;               /* it is to go home and run one, before anything else */
     cr_park *settling;         /* waiters of scopes marked in this step: they go on when it ends */
     void *asked;               /* request lists, see runtime/io */
     cr_trace_buffer *trace;    /* NULL: no trace is written */
     cr_tally *tally;           /* NULL: nobody wants statistics of phases */
     cr_exceptions *exceptions; /* its thread's; NULL: there is no C++ runtime */
-    /* Whether there is more to do than usual: somebody looks on, or it is simulated, or a push needs a
-     * fence, or a sanitizer is told. */
+    /* Whether there is more to do than usual: somebody looks on, it is simulated, it may have errands, a
+     * push needs a fence, or a sanitizer is told. */
     bool special;
     bool watched;        /* its turns are kept */
     uint64_t identities; /* next one to give to a task, see cr_identity_of */
@@ -109,6 +110,14 @@ struct cr_worker {
     void *home_fiber;
 };
 
+/* What a worker may have to do at home in the middle of a phase. */
+typedef struct cr_errand {
+    /* A task has asked for I/O, and its stack is about to be left. NULL: there are no errands. */
+    bool (*wanted)(void *self, cr_worker *worker);
+    void (*run)(void *self, cr_worker *worker);
+    void *self;
+} cr_errand;
+
 struct cr_sched {
     /* Read by everybody, written rarely */
     cr_worker **workers;
@@ -122,6 +131,7 @@ struct cr_sched {
     /* Called by the worker that found quiescence, at home. It publishes what is to run, and
      * returns true; or false: the run is over. */
     bool (*boundary)(void *owner, cr_worker *leader);
+    cr_errand errand;
     cr_stack_pool pool;
     uint64_t phase; /* written at the boundary */
     cr_sim sim;     /* seed 0: none */

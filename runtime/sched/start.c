@@ -67,6 +67,13 @@ static void home_init(cr_worker *worker, const cr_worker *outer)
         find_native_stack(worker, outer);
 }
 
+static void run_errand(cr_worker *worker)
+{
+    const cr_errand *errand = &worker->sched->errand;
+    worker->errand = false;
+    errand->run(errand->self, worker);
+}
+
 /* While the worker is active. Returns when it is to leave. */
 static void home_loop(cr_worker *worker)
 {
@@ -78,6 +85,8 @@ static void home_loop(cr_worker *worker)
             if (cr_work_visible(worker->sched))
                 cr_pushed(worker);
             cr_run_from_home(worker, &item);
+            if (CR_UNLIKELY(worker->errand))
+                run_errand(worker);
         }
     } while (cr_idle(worker));
 }
@@ -224,7 +233,8 @@ void cr_sched_specialise(cr_sched *sched)
         cr_worker *worker = sched->workers[i];
         worker->watched = sched->watched;
         worker->special = sched->push_needs_fence || worker->trace != NULL ||
-                          worker->tally != NULL || worker->watched || cr_simulated(sched) ||
+                          worker->tally != NULL || worker->watched ||
+                          sched->errand.wanted != NULL || cr_simulated(sched) ||
                           cr_sanitized_thread() || cr_sanitized_address();
     }
 }

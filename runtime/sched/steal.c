@@ -31,7 +31,7 @@ static cr_park *take_resume(cr_worker *worker)
 cr_park *cr_next_resume(cr_worker *worker)
 {
     if (!cr_deque_is_empty_owner(&worker->deque) || CR_UNLIKELY(worker->overflow != NULL) ||
-        cr_worker_simulated(worker))
+        (CR_UNLIKELY(worker->special) && (cr_simulated(worker->sched) || worker->errand)))
         return NULL;
     return take_resume(worker);
 }

@@ -156,12 +156,12 @@ static void starve(cr_worker *worker, const cr_item *closure)
         cr_task_refuse(worker, closure, CORIO_ESTACKS);
 }
 
-/* The next thing of the worker's own that can be run; else home. */
+/* The next thing of the worker's own that can be run; else, or for an errand, home. */
 static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
 {
     cr_item item;
     place to;
-    while (cr_next_own(worker, &item)) {
+    while (CR_LIKELY(!worker->errand) && cr_next_own(worker, &item)) {
         if (item_place(worker, &item, &to))
             return to;
         starve(worker, &item);
@@ -180,7 +180,7 @@ static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_pa
     cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     if (worker->special)
         cr_note_park(worker, park);
-    cr_park *next = cr_next_resume(worker);
+    cr_park *next = worker->errand ? NULL : cr_next_resume(worker);
     leave(worker, park, next != NULL ? park_place(next) : next_place(worker), true);
     cr_tell_acquire(park);
     worker = cr_worker_self();

@@ -24,6 +24,8 @@ static int add(corio_runtime *runtime, corio_dispatch_fn *fn, corio_dispatcher *
 {
     corio_dispatcher_options options = {
         .size = sizeof options, .name = "x", .dispatch = fn, .input_bytes = 4, .output_bytes = 4};
+    options.early_count = fn == answer ? 0 : 7; /* one hands over early */
+    options.early_ns = options.early_count != 0 ? 1 : 0;
     return corio_dispatcher_add(runtime, &options, ret);
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/io/batch.c"
 #include "runtime/io/collect.c"
 #include "runtime/io/dispatcher.c"
+#include "runtime/io/early.c"
 #include "runtime/io/order.c"
 #include "runtime/io/reply.c"
 #include "runtime/io/request.c"

@@ -28,6 +28,7 @@
 #include <sched.h>
 
 enum { mutexes = 4, most_depth = 5, key_count = 8, permits = 3, channel_count = 3 };
+enum { seeds_per_runtime = 15 };
 
 typedef struct locked {
     corio_mutex mutex;
@@ -58,6 +59,7 @@ static struct {
 } shared;
 static const char key;
 static corio_canceller canceller;
+static uint64_t early_seed;         /* decides which dispatchers hand over early */
 static uint64_t simulated, history; /* what has happened: in a simulation, a matter of the seed */
 
 /* Notes something that is up to timing in a real run. */
@@ -526,8 +528,14 @@ static void *cancel_somewhen(void *arg)
     return NULL;
 }
 
+/* Some runtimes have dispatchers that hand over early, by count or by age, or both. */
+static bool is_early(unsigned number, const corio_options *how)
+{
+    return how->wait_mode == CORIO_WAIT_STREAMING && mix(early_seed + number) % 3 == 0;
+}
+
 static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t max_batch,
-                size_t max_in_flight)
+                size_t max_in_flight, const corio_options *how)
 {
     corio_dispatcher_options options = {.size = sizeof options,
                                         .name = name,
@@ -536,6 +544,11 @@ static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t
                                         .output_bytes = sizeof(uint64_t),
                                         .max_batch = max_batch,
                                         .max_in_flight = max_in_flight};
+    uint64_t choice = mix(early_seed ^ number);
+    if (is_early(number, how)) {
+        options.early_count = choice % 4 != 0 ? 1 + choice % 20 : 0;
+        options.early_ns = choice % 4 <= 1 ? 1 + choice % 5000 : 0;
+    }
     CHECK(corio_dispatcher_add(runtime, &options, &dispatchers[number]) == 0);
 }
 
@@ -546,11 +559,13 @@ static void create(unsigned workers, bool strict)
     options.sim_seed = simulated;
     options.io_permits = 3;
     options.wait_mode = strict ? CORIO_WAIT_STRICT : CORIO_WAIT_STREAMING;
+    if (early_seed % 2) /* somebody looks on; nothing takes that long */
+        options.hold_ns = options.late_ns = 3600000000000;
     CHECK(corio_runtime_create(&options, &runtime) == 0);
-    add(0, "plain", answer, 0, 0);
-    add(1, "odd", answer_oddly, 7, 0);
-    add(2, "sliced", slice_up, 0, 0);
-    add(3, "limited", answer_oddly, 0, 3);
+    add(0, "plain", answer, 0, 0, &options);
+    add(1, "odd", answer_oddly, 7, 0, &options);
+    add(2, "sliced", slice_up, 0, 0, &options);
+    add(3, "limited", answer_oddly, 0, 3, &options);
     CHECK(corio_flight_create(sizeof(unsigned), &flight) == 0);
     CHECK(corio_semaphore_init(&shared.semaphore, permits) == 0);
     for (size_t i = 0; i < channel_count; i++) /* one is a rendezvous */
@@ -624,6 +639,7 @@ static void destroy(void)
 
 static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t count)
 {
+    early_seed = first / seeds_per_runtime;
     create(workers, strict);
     for (uint64_t number = first; number < first + count; number++) {
         static char fact[120];
@@ -644,7 +660,7 @@ static uint64_t simulate_once(uint64_t number)
              (unsigned long long)number, (unsigned long long)number);
     stress_fact = fact;
     alarm(watchdog_seconds);
-    simulated = history = number;
+    simulated = history = early_seed = number;
     create(1, number % 2);
     memset(made, 0, sizeof made);
     run_seed(number);
@@ -666,8 +682,9 @@ static void simulate_seeds(uint64_t first, uint64_t count)
 static void torture_on(unsigned workers)
 {
     uint64_t count = 60 * stress_factor;
-    run_seeds(workers, false, 1, count);
-    run_seeds(workers, true, count + 1, count / 4 + 1);
+    for (uint64_t first = 0; first < count; first += seeds_per_runtime)
+        run_seeds(workers, false, first, seeds_per_runtime);
+    run_seeds(workers, true, count, count / 4 + 1);
 }
 
 static void one_worker(void)
