@@ -314,20 +314,34 @@ static void batch_log_has_all_that_was_handed_over(void **state)
 
 /* -- Strict, and simulated -- */
 
+static void refused(const corio_options *options, int error)
+{
+    corio_runtime *runtime = NULL;
+    assert_int_equal(corio_runtime_create(options, &runtime), 0);
+    corio_dispatcher_options some = early(10, 0, answer_at_once);
+    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), error);
+    some = early(0, ms, answer_at_once);
+    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), error);
+    some = early(0, 0, answer_at_once);
+    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), 0);
+    corio_runtime_destroy(runtime);
+}
+
 static void strict_runtimes_have_none(void **state)
 {
     (void)state;
     corio_options options = CORIO_OPTIONS_INIT;
-    corio_runtime *runtime = NULL;
     options.wait_mode = CORIO_WAIT_STRICT;
-    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
-    corio_dispatcher_options some = early(10, 0, answer_at_once);
-    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), -EINVAL);
-    some = early(0, ms, answer_at_once);
-    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), -EINVAL);
-    some = early(0, 0, answer_at_once);
-    assert_int_equal(corio_dispatcher_add(runtime, &some, &dispatcher), 0);
-    corio_runtime_destroy(runtime);
+    refused(&options, -EINVAL);
+}
+
+/* In a recording it could not be said when they were handed over. */
+static void recording_runtimes_have_none(void **state)
+{
+    (void)state;
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.record = "/dev/null";
+    refused(&options, -ENOTSUP);
 }
 
 static uint64_t history;
@@ -390,6 +404,7 @@ int main(void)
         cmocka_unit_test(cancelled_requests_that_still_wait_are_withdrawn),
         cmocka_unit_test(batch_log_has_all_that_was_handed_over),
         cmocka_unit_test(strict_runtimes_have_none),
+        cmocka_unit_test(recording_runtimes_have_none),
         cmocka_unit_test(simulation_repeats_early_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
