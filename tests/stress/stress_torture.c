@@ -16,10 +16,9 @@
  * In a simulation the same seed gives the same run, so the results are checked as well: every
  * eighth is run twice.
  *
- * Usage: stress_torture [factor] [seed [workers]]
- *        stress_torture simulate [seed [count]]
- * With a seed only that one is run (workers: 1), again and again with a factor.
+ * How it is called: usage() below.
  */
+#include "soak.h"
 #include "stress.h"
 
 #include <corio.h>
@@ -41,7 +40,7 @@ static corio_flight *flight;
 static locked sections[mutexes];
 static unsigned started, ended, cleanups_due, cleanups_run;
 static unsigned made[key_count];
-static uint64_t all_started, failed_runs;
+static uint64_t all_started, all_requests, failed_runs;
 
 /* What tasks share in further ways. */
 static struct {
@@ -509,7 +508,7 @@ static int root(void *arg)
 {
     seed mine = *(seed *)arg;
     CHECK(corio_set_keep_going(mine.state % 8 != 0) == 0);
-    for (int i = 0; i < 40; i++) {
+    for (uint64_t left = 1 + next(&mine) % 80; left > 0; left--) {
         seed child = {next(&mine), most_depth};
         int rc = corio_go_copy(task, &child, sizeof child);
         CHECK(rc == 0 || rc == -ECANCELED);
@@ -552,13 +551,19 @@ static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t
     CHECK(corio_dispatcher_add(runtime, &options, &dispatchers[number]) == 0);
 }
 
-static void create(unsigned workers, bool strict)
+static corio_options options_for(unsigned workers, bool strict)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     options.workers = workers;
     options.sim_seed = simulated;
     options.io_permits = 3;
     options.wait_mode = strict ? CORIO_WAIT_STRICT : CORIO_WAIT_STREAMING;
+    return options;
+}
+
+static void create(const corio_options *given)
+{
+    corio_options options = *given;
     if (early_seed % 2) /* somebody looks on; nothing takes that long */
         options.hold_ns = options.late_ns = 3600000000000;
     CHECK(corio_runtime_create(&options, &runtime) == 0);
@@ -631,16 +636,20 @@ static void run_seed(uint64_t number)
 /* What create has made; all of it must be at rest. */
 static void destroy(void)
 {
+    corio_stats stats = {.size = sizeof stats};
+    CHECK(corio_runtime_stats(runtime, &stats) == 0);
+    all_requests += stats.requests;
     CHECK(corio_flight_destroy(flight) == 0);
     for (size_t i = 0; i < channel_count; i++)
         CHECK(corio_channel_destroy(shared.channels[i]) == 0);
     CHECK(corio_runtime_destroy(runtime) == 0);
 }
 
-static void run_seeds(unsigned workers, bool strict, uint64_t first, uint64_t count)
+static void run_seeds(const corio_options *options, uint64_t first, uint64_t count)
 {
+    unsigned workers = options->workers;
     early_seed = first / seeds_per_runtime;
-    create(workers, strict);
+    create(options);
     for (uint64_t number = first; number < first + count; number++) {
         static char fact[120];
         snprintf(fact, sizeof fact, "seed %llu on %u workers (replay: stress_torture 1 %llu %u)",
@@ -661,7 +670,8 @@ static uint64_t simulate_once(uint64_t number)
     stress_fact = fact;
     alarm(watchdog_seconds);
     simulated = history = early_seed = number;
-    create(1, number % 2);
+    corio_options options = options_for(1, number % 2);
+    create(&options);
     memset(made, 0, sizeof made);
     run_seed(number);
     destroy();
@@ -682,9 +692,10 @@ static void simulate_seeds(uint64_t first, uint64_t count)
 static void torture_on(unsigned workers)
 {
     uint64_t count = 60 * stress_factor;
+    corio_options streaming = options_for(workers, false), strict = options_for(workers, true);
     for (uint64_t first = 0; first < count; first += seeds_per_runtime)
-        run_seeds(workers, false, first, seeds_per_runtime);
-    run_seeds(workers, true, count, count / 4 + 1);
+        run_seeds(&streaming, first, seeds_per_runtime);
+    run_seeds(&strict, count, count / 4 + 1);
 }
 
 static void one_worker(void)
@@ -702,21 +713,80 @@ static void eight_workers(void)
     torture_on(8);
 }
 
+/* -- For long -- */
+
+enum { soak_workers = 8 };
+
+/* One runtime of a soak, with options, seeds and as many runs as the number says. */
+static void live(uint64_t number, unsigned most_runs, soak_counts *counts)
+{
+    seed mine = {number, 0};
+    uint64_t choice = next(&mine), runs = 1 + next(&mine) % most_runs;
+    uint64_t started_before = all_started, requests_before = all_requests;
+    corio_options options = options_for(soak_workers, choice % 4 == 0);
+    options.io_permits = (unsigned)(1 + choice / 4 % 6);
+    options.stack_bytes = (size_t)65536 << choice / 32 % 3;
+    options.batch_log = choice / 128 % 8 == 0 ? "/dev/null" : NULL;
+    options.trace = choice / 1024 % 8 == 0 ? "/dev/null" : NULL;
+    memset(made, 0, sizeof made);
+    run_seeds(&options, number >> 16, runs);
+    counts->runs += runs;
+    counts->tasks += all_started - started_before;
+    counts->requests += all_requests - requests_before;
+}
+
+static int soak_for(double minutes, const char *leak)
+{
+    uint64_t first = (uint64_t)getpid() << 32 ^ corio_now_ns();
+    printf("soak: %g minutes on %d workers, from number %llu\n", minutes, soak_workers,
+           (unsigned long long)first);
+    fflush(stdout);
+    return soak(minutes, first, leak, live) ? stress_end() : 1;
+}
+
+static int usage(void)
+{
+    puts("Usage: stress_torture [FACTOR]\n"
+         "           60 runs, times FACTOR, on 1, 2 and 8 workers\n"
+         "       stress_torture FACTOR SEED [WORKERS]\n"
+         "           FACTOR times the run of one seed (workers: 1)\n"
+         "       stress_torture simulate [SEED [COUNT]]\n"
+         "           simulations of 10,000 seeds; of one; of COUNT seeds from there on\n"
+         "       stress_torture soak [MINUTES [LEAK]]\n"
+         "           runtimes on 8 workers, one after the other, each with runs of new seeds, for\n"
+         "           MINUTES (30), with a line a minute. Fails if memory, mappings, threads or "
+         "file\n"
+         "           descriptors grow. Ctrl-C ends it with the summary. LEAK (memory, mappings,\n"
+         "           threads, files): loses some on purpose, to see that this is noticed");
+    return 0;
+}
+
+static int run_one_seed(const char *number, unsigned workers)
+{
+    corio_options options = options_for(workers, false);
+    for (unsigned long i = 0; i < stress_factor; i++)
+        run_seeds(&options, strtoull(number, NULL, 10), 1);
+    return stress_end();
+}
+
 int main(int argc, char **argv)
 {
+    const char *command = argc > 1 ? argv[1] : "";
+    if (strcmp(command, "--help") == 0)
+        return usage();
+    if (strcmp(command, "soak") == 0)
+        signal(SIGINT, soak_stop); /* here, and in the child */
     stress_begin(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "simulate") == 0) {
+    if (strcmp(command, "soak") == 0)
+        return soak_for(argc > 2 ? strtod(argv[2], NULL) : 30, argc > 3 ? argv[3] : NULL);
+    if (strcmp(command, "simulate") == 0) {
         uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
         uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : argc > 2 ? 1 : 10000;
         simulate_seeds(first, count);
         return stress_end();
     }
-    if (argc > 2) {
-        unsigned workers = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
-        for (unsigned long i = 0; i < stress_factor; i++)
-            run_seeds(workers, false, strtoull(argv[2], NULL, 10), 1);
-        return stress_end();
-    }
+    if (argc > 2)
+        return run_one_seed(argv[2], argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1);
     FACT(one_worker);
     FACT(two_workers);
     FACT(eight_workers);
