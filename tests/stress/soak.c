@@ -243,7 +243,7 @@ bool soak(double minutes, uint64_t seed, const char *leak, soak_life *life)
     watched.lives_each = 1;
     double began = seconds(CLOCK_MONOTONIC), next_line = 60, elapsed = 0;
     while (!stopped && (elapsed < minutes * 60 || lives < fewest_samples)) {
-        life(draw(&seed, UINT64_MAX), leak != NULL ? 2 : 40, &counts);
+        life(draw(&seed, UINT64_MAX), leak != NULL || !memory_is_ours ? 2 : 40, &counts);
         lose(leak);
         lives++;
         measure(now);

@@ -9,6 +9,7 @@
 #ifndef CR_TESTS_STRESS_H
 #define CR_TESTS_STRESS_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,7 +64,8 @@ static inline void stress_in_a_child(void)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever ends the test ends all of it */
         return;
     }
-    CHECK(waitpid(child, &status, 0) == child);
+    while (waitpid(child, &status, 0) != child) /* a signal may be for the child */
+        CHECK(errno == EINTR);
     if (WIFSIGNALED(status))
         fprintf(stderr, "ended by signal %d\n", WTERMSIG(status));
     _exit(WIFEXITED(status) && WEXITSTATUS(status) == came_to_the_end ? 0 : 1);
