@@ -7,9 +7,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/options.h"
-#include "runtime/base/spin.h"
 
-#include <corio/cancel.h>
 #include <errno.h>
 #include <string.h>
 
@@ -192,45 +190,6 @@ static void forget_last_run(corio_runtime *runtime)
     cr_stack_pool_new_run(&runtime->sched.pool);
 }
 
-/* -- Cancelling from outside --
- *
- * A canceller and a run know of each other under the canceller's spin lock, so that neither uses the
- * other after its end (spin.lock in spin.h). */
-
-static void cancel_run(corio_runtime *runtime, int code)
-{
-    const corio_task root = {.name = runtime->root_name};
-    cr_scope_cancel(&runtime->sched.cancel, &runtime->root_scope, NULL,
-                    cr_failure_plain(&root, code, "cancelled"));
-    cr_event_signal(&runtime->io.replied); /* the leader may be waiting */
-}
-
-int corio_canceller_cancel(corio_canceller *canceller, int code)
-{
-    if (canceller == NULL || code >= 0)
-        return -EINVAL;
-    cr_spin_lock(&canceller->reserved_lock);
-    int rc = canceller->reserved_code == 0 ? 0 : -EALREADY;
-    if (rc == 0) {
-        canceller->reserved_code = code;
-        if (canceller->reserved_run != NULL)
-            cancel_run(canceller->reserved_run, code);
-    }
-    cr_spin_unlock(&canceller->reserved_lock);
-    return rc;
-}
-
-static void bind(corio_canceller *canceller, corio_runtime *runtime)
-{
-    if (canceller == NULL)
-        return;
-    cr_spin_lock(&canceller->reserved_lock);
-    canceller->reserved_run = runtime;
-    if (runtime != NULL && canceller->reserved_code != 0)
-        cancel_run(runtime, canceller->reserved_code);
-    cr_spin_unlock(&canceller->reserved_lock);
-}
-
 /* -- Reports -- */
 
 static void report_locked(corio_runtime *runtime, char *text, bool remark)
@@ -319,13 +278,13 @@ static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, vo
     cr_replay_begin_run(&runtime->io);
     cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
-    bind(canceller, runtime);
+    cr_canceller_bind(canceller, runtime);
     if (runtime->io.early != 0)
         cr_early_begin(&runtime->io);
     cr_watch_computing(runtime->watch, true);
     cr_sched_run(&runtime->sched, &item);
     end_reports(runtime);
-    bind(canceller, NULL);
+    cr_canceller_bind(canceller, NULL);
     cr_record_mark(&runtime->io.record, CR_FRAME_OVER);
     runtime->failure = runtime->root_scope.failure;
     int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;

@@ -14,6 +14,7 @@
 #include "runtime/phase/watch.h"
 #include "runtime/sched/sched.h"
 
+#include <corio/cancel.h>
 #include <corio/runtime.h>
 
 struct corio_runtime {
@@ -57,6 +58,9 @@ bool cr_settle(corio_runtime *runtime, cr_worker *leader);
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader);
 /* Something has been made runnable at this boundary. */
 bool cr_can_run(const cr_worker *leader);
+
+/* Tells a canceller (NULL: there is none) which run it is to cancel; NULL: none any more. */
+void cr_canceller_bind(corio_canceller *canceller, corio_runtime *runtime);
 
 /* Nothing can run, nothing is in flight: reports, and makes every call that can give up return
  * -EDEADLK. */
