@@ -173,7 +173,7 @@ static inline bool cr_scope_sleep(cr_scope *scope, cr_park *waiter)
 {
     uint64_t left = scope->spawned - scope->joined;
     scope->waiter = waiter;
-    /* [acquire scope.arrive] and [release] of waiter to the last finisher */
+    /* [acquire scope.arrive] [release scope.arrive] the last finisher sees waiter */
     return cr_add_64(&scope->arrived, left) + left != 0;
 }
 
