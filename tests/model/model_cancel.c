@@ -90,6 +90,53 @@ static void look_at_middle(void)
     MODEL_CHECK(found || !marked);
 }
 
+/* -- Shields, and marks that grow -- */
+
+/* All below the root is cancelled; the middle raises a shield. */
+static void begin_cancelled(void)
+{
+    begin();
+    cr_mark_set_locked(&world.cancel, &world.outer.mark, &world.outer, CR_MARK_ALL);
+}
+
+static void raise_shield(void)
+{
+    cr_store_32(&world.middle.shielded, 1); /* as corio_shield does it */
+    cr_cancel_forget(&world.cancel);
+    cr_store_release_32(&world.marked[0], 1);
+}
+
+static void look_below_shield(void)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        bool raised = cr_load_acquire_32(&world.marked[0]);
+        bool found = cr_task_cancelled(&world.cancel, &world.leaf) != CR_NOT_CANCELLED;
+        MODEL_CHECK(!found || !raised);
+    }
+}
+
+/* The mark is behind the leaf: it covers it when it is widened, and no sooner. */
+static void begin_behind(void)
+{
+    begin();
+    cr_mark_set_locked(&world.cancel, &world.inner.mark, &world.inner, CR_MARK_BEHIND + 1);
+}
+
+static void widen(void)
+{
+    cr_cancel_widen(&world.cancel);
+    cr_store_release_32(&world.marked[0], 1);
+}
+
+static void look_at_leaf(void)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        bool widened = cr_load_acquire_32(&world.marked[0]);
+        bool found = cr_task_cancelled(&world.cancel, &world.leaf) != CR_NOT_CANCELLED;
+        MODEL_CHECK(found || !widened);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const model_case cases[] = {
@@ -102,6 +149,12 @@ int main(int argc, char **argv)
          {mark_outer, look_at_child, look_at_middle},
          NULL,
          NULL},
+        {"below_a_shield_nobody_is_found",
+         begin_cancelled,
+         {raise_shield, look_below_shield, look_below_shield},
+         NULL,
+         NULL},
+        {"a_widened_mark_is_found", begin_behind, {widen, look_at_leaf, look_at_leaf}, NULL, NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 4000);
 }
