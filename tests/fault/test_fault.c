@@ -265,6 +265,58 @@ static void full_disk_harms_no_run(void **state)
     assert_int_equal(life_with_a_full_disk(NULL, NULL, "/dev/full"), 0);
 }
 
+/* -- Guards: a kernel without MADV_GUARD_INSTALL, and vm.max_map_count reached -- */
+
+static int hold_a_stack(void *arg)
+{
+    int in = 1, out = 0;
+    (void)arg;
+    return corio_io(plain, &in, &out);
+}
+
+static int hold_many_stacks(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    for (int i = 0; i < 300 && rc == 0; i++)
+        rc = corio_go(hold_a_stack, NULL);
+    return rc != 0 ? rc : corio_wait();
+}
+
+static corio_stats stats_with_guards(unsigned workers, long splits)
+{
+    enum { slot_bytes = (64 << 10) + 4096 };
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_stats stats = {.size = sizeof stats};
+    corio_runtime *runtime;
+    options.workers = workers;
+    wrap_limit_guards(splits, slot_bytes);
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    assert_int_equal(add(runtime, answer, &plain), 0);
+    for (int run = 0; run < 2; run++) /* with new stacks, and with those of the run before */
+        assert_int_equal(corio_run(runtime, hold_many_stacks, NULL), 0);
+    assert_int_equal(corio_runtime_stats(runtime, &stats), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    wrap_limit_guards(-1, 0);
+    return stats;
+}
+
+static void too_many_mappings_leave_stacks_without_guards_and_say_so(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        corio_stats stats = stats_with_guards(workers, 1000000);
+        assert_int_equal(stats.guard, CORIO_GUARD_MPROTECT);
+        assert_int_equal(stats.unguarded_stacks, 0);
+        stats = stats_with_guards(workers, 100);
+        assert_int_equal(stats.guard, CORIO_GUARD_NONE);
+        assert_in_range(stats.unguarded_stacks, 200, 200 + 64 * workers);
+        stats = stats_with_guards(workers, 0);
+        assert_int_equal(stats.guard, CORIO_GUARD_NONE);
+        assert_true(stats.unguarded_stacks >= 300);
+    }
+}
+
 int main(void)
 {
     alarm(watchdog_seconds);
@@ -273,6 +325,7 @@ int main(void)
         cmocka_unit_test(failures_on_three_workers_are_clean_errors),
         cmocka_unit_test(interrupted_waits_go_on),
         cmocka_unit_test(full_disk_harms_no_run),
+        cmocka_unit_test(too_many_mappings_leave_stacks_without_guards_and_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,11 +114,28 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int file, o
     return __real_mmap(at, bytes, protection, flags, file, offset);
 }
 
+static long splits_left = -1;
+static unsigned long whole_bytes;
+static bool guards_limited;
+
+void wrap_limit_guards(long splits, unsigned long whole)
+{
+    splits_left = splits;
+    whole_bytes = whole;
+    guards_limited = splits >= 0;
+}
+
+/* Called by one thread at a time: under a pool's lock. */
+static bool too_many_mappings(size_t bytes)
+{
+    return guards_limited && bytes < whole_bytes && splits_left-- <= 0;
+}
+
 int __real_mprotect(void *at, size_t bytes, int protection);
 int __wrap_mprotect(void *at, size_t bytes, int protection);
 int __wrap_mprotect(void *at, size_t bytes, int protection)
 {
-    if (must_fail()) {
+    if (must_fail() || too_many_mappings(bytes)) {
         errno = ENOMEM;
         return -1;
     }
@@ -129,7 +146,8 @@ int __real_madvise(void *at, size_t bytes, int advice);
 int __wrap_madvise(void *at, size_t bytes, int advice);
 int __wrap_madvise(void *at, size_t bytes, int advice)
 {
-    if (must_fail()) {
+    enum { guard_install = 102 };
+    if (must_fail() || (guards_limited && advice == guard_install)) {
         errno = EINVAL;
         return -1;
     }

@@ -14,6 +14,10 @@ bool wrap_fails(void);            /* whether some call is to fail */
 long wrap_calls(void);            /* since wrap_fail */
 long wrap_live_allocations(void); /* allocated and not freed */
 
+/* The kernel has no MADV_GUARD_INSTALL, and after `splits` calls of mprotect that split a mapping (those of less than
+ * `whole` bytes) there are as many mappings as there may be (vm.max_map_count); splits < 0: all is as it is. */
+void wrap_limit_guards(long splits, unsigned long whole);
+
 /* Each `each`-th wait on a futex is interrupted (EINTR); 0: none. */
 void wrap_interrupt(long each);
 
