@@ -265,7 +265,7 @@ static void full_disk_harms_no_run(void **state)
     assert_int_equal(life_with_a_full_disk(NULL, NULL, "/dev/full"), 0);
 }
 
-/* -- Guards: a kernel without MADV_GUARD_INSTALL, and vm.max_map_count reached -- */
+/* -- More closures put aside, for want of a stack, than a deque has room for when they are taken up -- */
 
 static int hold_a_stack(void *arg)
 {
@@ -273,6 +273,45 @@ static int hold_a_stack(void *arg)
     (void)arg;
     return corio_io(plain, &in, &out);
 }
+
+static int hold_all_stacks(void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    for (int i = 0; i < 900 && rc == 0; i++)
+        rc = corio_go(hold_a_stack, NULL);
+    int waited = corio_wait();
+    return rc != 0 && rc != -ECANCELED ? rc : waited;
+}
+
+static int life_with_few_stacks(unsigned workers)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.workers = workers;
+    options.max_stacks = 400;
+    int rc = corio_runtime_create(&options, &runtime);
+    if (rc != 0)
+        return rc;
+    rc = add(runtime, answer, &plain);
+    if (rc == 0)
+        rc = corio_run(runtime, hold_all_stacks, NULL);
+    corio_stats stats = {.size = sizeof stats};
+    assert_int_equal(corio_runtime_stats(runtime, &stats), 0);
+    assert_int_equal(stats.stacks_in_use, 0);
+    assert_true(rc != 0 || stats.requests == 900);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+    return rc;
+}
+
+static void failures_with_few_stacks_are_clean_errors(void **state)
+{
+    (void)state;
+    every_failure_is_a_clean_error(life_with_few_stacks, 1);
+    every_failure_is_a_clean_error(life_with_few_stacks, 3);
+}
+
+/* -- Guards: a kernel without MADV_GUARD_INSTALL, and vm.max_map_count reached -- */
 
 static int hold_many_stacks(void *arg)
 {
@@ -323,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_on_one_worker_are_clean_errors),
         cmocka_unit_test(failures_on_three_workers_are_clean_errors),
+        cmocka_unit_test(failures_with_few_stacks_are_clean_errors),
         cmocka_unit_test(interrupted_waits_go_on),
         cmocka_unit_test(full_disk_harms_no_run),
         cmocka_unit_test(too_many_mappings_leave_stacks_without_guards_and_say_so),
