@@ -153,8 +153,8 @@ CORIO_API int corio_runtime_create(const corio_options *options,
  *
  * Suspends: never. Thread: any that is not inside a run of this runtime.
  * Errors: -EBUSY a run is going on; nothing happens then. Another: all is released, but the batch log,
- * the trace, the recording or the table of phases is not whole: the first error in writing it
- * (-ENOSPC, say). */
+ * the trace, the recording or the table of phases is not whole, or the file to check with was not compared
+ * to its end: the first error in writing or reading it (-ENOSPC, say). */
 CORIO_API int corio_runtime_destroy(corio_runtime *runtime);
 
 /* corio_run: runs `root` as a task, with all that it spawns, and returns when everything is

@@ -59,11 +59,14 @@ void cr_log_differ(cr_log *log, uint64_t number, const char *expected, const cha
         snprintf(log->difference, bytes, what, number, expected, found);
 }
 
-/* The next line of the recording in log->recorded; false: there is none. */
+/* The next line of the recording in log->recorded; false: there is none, or it cannot be read, which
+ * is an error and not its end. */
 static bool read_recorded(cr_log *log)
 {
     if (!log->ahead)
         log->ahead = getline(&log->recorded, &log->recorded_bytes, log->check) > 0;
+    if (!log->ahead && !feof(log->check) && log->error == 0)
+        log->error = errno != 0 ? -errno : -EIO;
     return log->ahead;
 }
 
@@ -74,6 +77,8 @@ static void compare_line(cr_log *log)
     log->number++;
     bool any = read_recorded(log);
     log->ahead = false;
+    if (log->error != 0) /* nothing can be said */
+        return;
     if (!any || strcmp(log->recorded, log->line) != 0)
         cr_log_differ(log, log->number, any ? log->recorded : NULL, log->line);
 }
@@ -82,8 +87,10 @@ bool cr_log_end_run(cr_log *log)
 {
     if (log->check == NULL)
         return true;
-    /* Each run begins with phase 0: a line of a later one should have come in this run. */
-    if (!log->differs && read_recorded(log) && strncmp(log->recorded, "0\t", 2) != 0) {
+    /* Each run begins with phase 0: a line of a later one should have come in this run. After an error
+     * some lines have not been compared. */
+    if (!log->differs && log->error == 0 && read_recorded(log) &&
+        strncmp(log->recorded, "0\t", 2) != 0) {
         log->number++;
         cr_log_differ(log, log->number, log->recorded, NULL);
     }

@@ -186,6 +186,61 @@ size_t __wrap_fwrite(const void *items, size_t bytes, size_t count, FILE *file)
     return __real_fwrite(items, bytes, count, file);
 }
 
+/* The text that it makes, freed by who has opened it, also if closing it fails. */
+FILE *__real_open_memstream(char **text, size_t *bytes);
+FILE *__wrap_open_memstream(char **text, size_t *bytes);
+FILE *__wrap_open_memstream(char **text, size_t *bytes)
+{
+    if (must_fail()) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    FILE *file = __real_open_memstream(text, bytes);
+    counted(file);
+    return file;
+}
+
+/* What it has in its buffer cannot be written. */
+int __real_fclose(FILE *file);
+int __wrap_fclose(FILE *file);
+int __wrap_fclose(FILE *file)
+{
+    int rc = __real_fclose(file);
+    if (!must_fail())
+        return rc;
+    errno = ENOSPC;
+    return EOF;
+}
+
+static bool unreadable;
+
+void wrap_unreadable(bool on)
+{
+    unreadable = on;
+}
+
+/* What getline is, where the C library's headers inline it. */
+ssize_t __real___getdelim(char **line, size_t *bytes, int end, FILE *file);
+ssize_t __wrap___getdelim(char **line, size_t *bytes, int end, FILE *file);
+ssize_t __wrap___getdelim(char **line, size_t *bytes, int end, FILE *file)
+{
+    bool fresh = *line == NULL;
+    if (must_fail() || unreadable) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t length = __real___getdelim(line, bytes, end, file);
+    if (fresh)
+        counted(*line);
+    return length;
+}
+
+ssize_t __wrap_getline(char **line, size_t *bytes, FILE *file);
+ssize_t __wrap_getline(char **line, size_t *bytes, FILE *file)
+{
+    return __wrap___getdelim(line, bytes, '\n', file);
+}
+
 static bool interrupted(void)
 {
     long each = __atomic_load_n(&interrupt_each, __ATOMIC_RELAXED);
