@@ -255,12 +255,12 @@ static void end_tasks(corio_runtime *runtime)
     if (world.leader.overflow != NULL) {
         world.leader.overflow = NULL;
         cr_timers_disarm(&runtime->sched.timers, &world.timer);
-        (void)cr_scope_arrive(&runtime->root_scope);
+        (void)cr_scope_arrive(&runtime->root_scope, 1);
     }
     if (runtime->io.ready_count > 0) {
         if (world.fails)
             cr_scope_fail(&runtime->sched.cancel, &runtime->root_scope, &world.task, -EILSEQ);
-        (void)cr_scope_arrive(&runtime->root_scope);
+        (void)cr_scope_arrive(&runtime->root_scope, 1);
     }
 }
 

@@ -62,7 +62,7 @@ static void run_twice(void)
     for (unsigned i = 0; i < 2; i++) {
         cr_item root = task_item(roots[i]);
         cr_sched_run(&world.sched, &root);
-        MODEL_CHECK(model_taken() == (i + 1) * 2);
+        MODEL_CHECK(model_taken() == (i + 1) * 2 && world.phase == i + 1);
     }
     stop_threads(&world.sched, world.sched.worker_count);
 }

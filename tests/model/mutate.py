@@ -142,7 +142,7 @@ def check(arguments, mutation):
     return verdict, good
 
 
-def parse_arguments():
+def parse_arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--mutations", required=True, type=pathlib.Path)
@@ -154,7 +154,7 @@ def parse_arguments():
     parser.add_argument("--messages", action="store_true", help="what the explorer said")
     parser.add_argument("--markdown", action="store_true", help="the table as it stands in the documentation")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     command = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
     split = next((i for i, word in enumerate(command) if word.startswith("-")), len(command))
     arguments.compiler, arguments.flags = command[:split], command[split:]

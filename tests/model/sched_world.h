@@ -202,6 +202,7 @@ static void run(void)
 {
     cr_item root = task_item(0);
     cr_sched_run(&world.sched, &root);
+    MODEL_CHECK(world.phase > 0); /* the leader's: whoever has run reads what it left */
     stop_threads(&world.sched, world.sched.worker_count);
 }
 
