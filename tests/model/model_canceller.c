@@ -187,7 +187,6 @@ static void begin(corio_wait_mode mode)
     runtime->options.wait_mode = mode;
     world.workers[0] = &world.leader;
     world.leader.sched = sched;
-    world.leader.deque.top = world.leader.deque.bottom = 1;
     sched->workers = world.workers;
     sched->worker_count = 1;
     cr_cancel_init(&sched->cancel);
