@@ -20,7 +20,7 @@ static char *print_holder(cr_worker *worker, const cr_watched *seen, uint64_t no
     char *text = cr_alloc(text_bytes);
     if (text == NULL)
         return NULL;
-    cr_spin_lock(&worker->turn.lock);
+    cr_spin_lock(&worker->turn.lock); /* [acquire turn.lock] */
     const corio_task *task = worker->turn.number == seen->number ? worker->turn.task : NULL;
     if (task != NULL) {
         corio_task_path_text(task, path, sizeof path);
@@ -32,7 +32,7 @@ static char *print_holder(cr_worker *worker, const cr_watched *seen, uint64_t no
             task->name, path, sched->phase, (now - seen->since_ns) / 1000000, worker->number,
             (unsigned)cr_load_32(&sched->active), sched->worker_count);
     }
-    cr_spin_unlock(&worker->turn.lock);
+    cr_spin_unlock(&worker->turn.lock); /* [release turn.lock] */
     if (task != NULL)
         return text;
     cr_free(text);

@@ -27,10 +27,10 @@ typedef struct cr_turn {
 
 static inline void cr_turn_pass(cr_turn *turn, const corio_task *task)
 {
-    cr_spin_lock(&turn->lock);
+    cr_spin_lock(&turn->lock); /* [acquire turn.lock] */
     turn->task = task;
     cr_store_64(&turn->number, turn->number + 1);
-    cr_spin_unlock(&turn->lock);
+    cr_spin_unlock(&turn->lock); /* [release turn.lock] */
 }
 
 #endif

@@ -48,10 +48,37 @@ void cr_io_collect(cr_io *io, cr_worker *leader)
     (void)leader;
 }
 
-void cr_io_dispatch(cr_io *io, cr_worker *leader)
+void cr_io_send(cr_io *io, corio_dispatcher **dispatchers, size_t dispatcher_count,
+                cr_trace_buffer *trace, cr_worker *leader)
 {
     (void)io;
+    (void)dispatchers;
+    (void)dispatcher_count;
+    (void)trace;
     (void)leader;
+}
+
+uint64_t cr_late_next(const cr_io *io)
+{
+    (void)io;
+    return CR_NEVER;
+}
+
+char *cr_late_text(cr_io *io)
+{
+    (void)io;
+    return NULL;
+}
+
+void cr_record_mark(cr_record *record, enum cr_frame_type type)
+{
+    (void)record;
+    (void)type;
+}
+
+void cr_replay_go(cr_io *io)
+{
+    (void)io;
 }
 
 bool cr_io_queued(const cr_io *io)
@@ -161,6 +188,14 @@ static _Noreturn void not_here(void)
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 NOT_HERE(cr_stack *, cr_stack_take(cr_stack_pool *pool, cr_stack_cache *cache))
 NOT_HERE(void, cr_stack_give(cr_stack_pool *pool, cr_stack_cache *cache, cr_stack *stack))
+NOT_HERE(void, cr_early_begin(cr_io *io))
+NOT_HERE(void, cr_early_end(cr_io *io))
+NOT_HERE(void, cr_io_replay_retries(cr_io *io, cr_worker *leader))
+NOT_HERE(void, cr_remark(corio_runtime *runtime, char *text))
+NOT_HERE(bool, cr_replay_must_sleep(cr_io *io, bool timers))
+NOT_HERE(void, cr_statistics_phase(cr_statistics *statistics, const corio_options *options,
+                                   cr_io *io, const cr_phase_times *times, size_t runnable))
+NOT_HERE(void, cr_watch_set_computing(cr_watch *watch, bool computing))
 NOT_HERE(bool, cr_deque_grow_owner(cr_deque *deque))
 NOT_HERE(void, cr_deadlock(corio_runtime *runtime, cr_worker *leader))
 NOT_HERE(void, cr_report(corio_runtime *runtime, char *text))

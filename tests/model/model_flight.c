@@ -23,9 +23,8 @@ corio_task *corio_self(void)
     return cr_worker_self()->task;
 }
 
-int cr_land(corio_task *task, corio_task_fn *fn, void *arg)
+int cr_land(corio_task_fn *fn, void *arg)
 {
-    (void)task;
     return fn(arg);
 }
 
