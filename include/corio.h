@@ -7,6 +7,7 @@
 
 #include <corio/barrier.h>
 #include <corio/batch.h>
+#include <corio/cache.h>
 #include <corio/cancel.h>
 #include <corio/channel.h>
 #include <corio/condition.h>

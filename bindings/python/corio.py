@@ -87,7 +87,9 @@ class _DispatcherOptions(ctypes.Structure):
                 ("output_bytes", ctypes.c_size_t), ("dispatch", _BatchFn), ("self", ctypes.c_void_p),
                 ("max_batch", ctypes.c_size_t), ("max_in_flight", ctypes.c_size_t), ("hash", ctypes.c_void_p),
                 ("save", ctypes.c_void_p), ("restore", ctypes.c_void_p), ("not_recorded", ctypes.c_bool),
-                ("early_count", ctypes.c_size_t), ("early_ns", ctypes.c_uint64)]
+                ("early_count", ctypes.c_size_t), ("early_ns", ctypes.c_uint64),
+                ("dedup", ctypes.c_bool), ("cache_bytes", ctypes.c_size_t), ("key", ctypes.c_void_p),
+                ("copy", ctypes.c_void_p), ("drop", ctypes.c_void_p)]
 
 
 _SIGNATURES = {

@@ -2,7 +2,8 @@
  *
  * batch.h - what a dispatcher gets, and how it answers.
  *
- * A batch holds requests 0 to len - 1 in the order of their tasks' spawn paths. Each must be
+ * A batch holds requests 0 to len - 1 in the order of their tasks' spawn paths (with max_in_flight:
+ * those of earlier phases first, and a follower in the place of a request that was withdrawn). Each must be
  * answered exactly once, with respond, fail or retry; then the batch is completed: by returning
  * CORIO_DONE, or with corio_batch_complete, from any thread, any time later. It may be cut into
  * slices, which are batches themselves and complete on their own.
@@ -70,6 +71,9 @@ CORIO_API size_t corio_batch_task_path_text(const corio_batch *batch, size_t i, 
 /* corio_batch_cancelled: whether the task that asks request i is cancelled, or the call's deadline
  * has passed: nobody needs the answer any more, and the dispatcher may fail it at once.
  * corio_batch_deadline: the nearest deadline of the task that asks, UINT64_MAX: none.
+ *
+ * If others follow the request (`dedup` in io.h), it is cancelled when all of them are, and its
+ * deadline is the latest of theirs, of those who follow it by now.
  *
  * false and UINT64_MAX if i is not the caller's. Suspends: never. Thread: the batch's holder. */
 CORIO_API bool corio_batch_cancelled(const corio_batch *batch, size_t i);

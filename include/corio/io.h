@@ -56,7 +56,7 @@ typedef struct corio_dispatcher_options {
     size_t input_bytes;  /* bytes of one input; 0: none */
     size_t output_bytes; /* bytes of one output; 0: none */
     corio_dispatch_fn *dispatch;
-    void *self;       /* first argument of the functions; borrowed until the runtime's end */
+    void *self;       /* first argument of all functions here; borrowed until the runtime's end */
     size_t max_batch; /* most requests in one call: more go out as several batches; 0: no limit */
     /* Most requests unanswered at once: more wait their turn, with CORIO_WAIT_STRICT until nothing is
      * in flight; 0: no limit. */
@@ -75,9 +75,31 @@ typedef struct corio_dispatcher_options {
      * in a batch depends on timing then, and with max_batch and early batches a phase has several.
      * Answers are taken when the CPU phase ends, as ever. The dispatch function runs beside tasks, on
      * a worker or on that thread, never two of a runtime at once. Not for dispatchers whose answers are
-     * used until the next call, not with CORIO_WAIT_STRICT, and not recorded or replayed. */
+     * used until the next call, not with dedup or CORIO_WAIT_STRICT, and not recorded or replayed. */
     size_t early_count;
     uint64_t early_ns;
+
+    /* Equal requests are asked once. Of those asked in a phase the first in spawn order goes to the
+     * dispatcher, and also for those that still find it waiting for its turn or for a retry; with a
+     * cache, for those that find it in flight, too. The others follow it: they get a copy of its
+     * answer, or its error, and do not count for max_batch and max_in_flight. If it is withdrawn
+     * before it is handed over, a follower takes its place. */
+    bool dedup;
+    /* Answers are kept, in so many bytes, for later requests; those not used for longest leave
+     * first. Errors are not kept. Counted are key, output, what `copy` returns and about 120 bytes
+     * per answer. Implies dedup; 0: no cache. See cache.h. */
+    size_t cache_bytes;
+    /* What makes requests equal: the bytes that *ret_key is set to, and whose number is returned.
+     * They lie in the input, or live as long. *ret_key left NULL: this one is asked on its own, and
+     * not kept. NULL: all input_bytes bytes, padding as well. */
+    size_t (*key)(void *self, const void *input, const void **ret_key);
+    /* Makes output `to`, whose content is undefined, a copy of output `from`. Returns 0, or how many
+     * bytes it has taken besides, for cache_bytes; or a negative code: then the copy is not kept,
+     * a follower gets the code, and a request that would have been answered from the cache is
+     * asked. NULL: memcpy of output_bytes, which is wrong where an output owns memory. */
+    int (*copy)(void *self, void *to, const void *from);
+    /* Releases what a copy in the cache owns. NULL: nothing. */
+    void (*drop)(void *self, void *output);
 } corio_dispatcher_options;
 
 /* corio_hash_bytes: what a `hash` is made with: `bytes` bytes at `input`, hashed after those that made
@@ -96,9 +118,12 @@ CORIO_MAYBE_UNUSED static inline uint64_t corio_hash_bytes(uint64_t hash, const 
 /* corio_dispatcher_add: adds a dispatcher to a runtime that is not running. It lives as long as the
  * runtime.
  *
- * ret_dispatcher: borrowed. Suspends: never. Thread: any, outside of runs.
- * Errors: -EINVAL bad argument, or early dispatch with CORIO_WAIT_STRICT; -EBUSY a run is going on;
- * -ENOMEM; -EAGAIN the thread that early_ns needs cannot be made; -ENOTSUP it is `not_recorded` or
+ * ret_dispatcher: borrowed. The hooks key, copy and drop are called by any thread, one call of one
+ * dispatcher at a time (key: also at the same time), and must not call the library. Suspends: never.
+ * Thread: any, outside of runs.
+ * Errors: -EINVAL bad argument, also: drop without copy, cache_bytes with hash (so inputs hold
+ * pointers) but without key, early dispatch with CORIO_WAIT_STRICT or with dedup; -EBUSY a run is going
+ * on; -ENOMEM; -EAGAIN the thread that early_ns needs cannot be made; -ENOTSUP it is `not_recorded` or
  * hands over early, and the runtime records or replays. */
 CORIO_API int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options *options,
                                    corio_dispatcher **ret_dispatcher) CORIO_MUST_CHECK;

@@ -8,7 +8,7 @@
  *
  *     int price_add(corio_runtime *, price_dispatch_fn, void *self, struct price *ret);
  *     int price_add_with(corio_runtime *, const corio_dispatcher_options *, struct price *ret);
- *         see corio_dispatcher_add; the second for limits or a hash
+ *         see corio_dispatcher_add; the second for limits, a hash, dedup or a cache
  *     int price_io(struct price, const struct item *input, struct money *output);
  *         see corio_io
  *     corio_request price_request(struct price, const struct item *input, struct money *output);
@@ -18,11 +18,15 @@
  *         for the dispatch function
  *     int price_respond(corio_batch *, size_t i, const struct money *value);
  *         copies the value and responds
+ *     int price_prime(struct price, const struct item *input, const struct money *output);
+ *     int price_invalidate(struct price, const struct item *input);
+ *         see cache.h
  */
 #ifndef CORIO_TYPED_H
 #define CORIO_TYPED_H
 
 #include <corio/batch.h>
+#include <corio/cache.h>
 #include <corio/io.h>
 
 #include <errno.h>
@@ -83,6 +87,16 @@
         if (output != NULL)                                                                        \
             *output = *value;                                                                      \
         return corio_batch_respond(batch, i);                                                      \
+    }                                                                                              \
+    CORIO_MAYBE_UNUSED static inline int face##_prime(struct face handle, const input_type *input, \
+                                                      const output_type *output)                   \
+    {                                                                                              \
+        return corio_cache_prime(handle.dispatcher, input, output);                                \
+    }                                                                                              \
+    CORIO_MAYBE_UNUSED static inline int face##_invalidate(struct face handle,                     \
+                                                           const input_type *input)                \
+    {                                                                                              \
+        return corio_cache_invalidate(handle.dispatcher, input);                                   \
     }                                                                                              \
     struct face /* ends with the user's semicolon */
 

@@ -10,7 +10,7 @@
  * Edges
  *   reply.batch   see io.h
  */
-#include "runtime/io/io.h"
+#include "runtime/io/reuse.h"
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
@@ -222,12 +222,18 @@ size_t corio_batch_task_path_text(const corio_batch *batch, size_t i, char *text
 bool corio_batch_cancelled(const corio_batch *batch, size_t i)
 {
     const corio_request *request = own_request(batch, i);
-    return request != NULL && cr_call_given_up(batch->dispatcher->io, request->reserved_call) != 0;
+    const corio_dispatcher *dispatcher = batch != NULL ? batch->dispatcher : NULL;
+    return request != NULL && cr_call_given_up(dispatcher->io, request->reserved_call) != 0 &&
+           (dispatcher->reuse == NULL || cr_reuse_unwanted(dispatcher, request));
 }
 
 uint64_t corio_batch_deadline(const corio_batch *batch, size_t i)
 {
-    return cr_task_deadline(asking_task(batch, i));
+    uint64_t deadline_ns = cr_task_deadline(asking_task(batch, i));
+    const corio_request *request = own_request(batch, i);
+    return request == NULL || batch->dispatcher->reuse == NULL
+               ? deadline_ns
+               : cr_reuse_deadline(batch->dispatcher, request, deadline_ns);
 }
 
 /* -- Answering -- */
@@ -288,9 +294,11 @@ int corio_batch_retry(corio_batch *batch, size_t i, uint64_t delay_ns)
     batch->answered++;
     batch->retries++;
     uint64_t now = delay_ns > 0 ? cr_sched_now(batch->dispatcher->io->sched) : 0;
-    request->reserved_due_ns = delay_ns == 0               ? 0
-                               : delay_ns < CR_NEVER - now ? now + delay_ns
-                                                           : CR_NEVER - 1;
+    uint64_t due = delay_ns == 0 ? 0 : delay_ns < CR_NEVER - now ? now + delay_ns : CR_NEVER - 1;
+    if (batch->dispatcher->reuse != NULL)
+        cr_reuse_set_due(request, due);
+    else
+        request->reserved_due_ns = due;
     return 0;
 }
 

@@ -4,7 +4,7 @@
  *
  * Runs at quiescence, in the leader: it may touch every worker's lists.
  */
-#include "runtime/io/io.h"
+#include "runtime/io/reuse.h"
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/panic.h"
@@ -72,6 +72,8 @@ void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error
     for (size_t i = 0; i < count; i++) {
         corio_request *request = cr_entry_request(&entries[i]);
         request->status = error;
+        if (request->dispatcher->reuse != NULL)
+            cr_reuse_fail(leader, request);
         cr_call *call = request->reserved_call;
         if (cr_request_done(request))
             cr_make_runnable_leader(leader, &call->park);
@@ -105,6 +107,18 @@ static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
     from->begin = from->count = 0;
 }
 
+/* Leaves those that are to be asked. */
+static void keep_unknown(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher,
+                         cr_entries *fresh)
+{
+    cr_order_sort(&io->order, fresh->items + fresh->begin, fresh->count - fresh->begin);
+    cr_reuse_collect(dispatcher, leader, fresh);
+    if (fresh->count == fresh->begin) {
+        put_away(io, fresh->items, fresh->capacity);
+        *fresh = (cr_entries){0};
+    }
+}
+
 static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
 {
     cr_sched *sched = io->sched;
@@ -118,6 +132,8 @@ static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
             *asked = take_spare(io);
     }
     append(leader, &fresh, &dispatcher->early);
+    if (CR_UNLIKELY(dispatcher->reuse != NULL) && fresh.count > 0)
+        keep_unknown(io, leader, dispatcher, &fresh);
     append(leader, &fresh, &dispatcher->retries);
     if (fresh.count == 0)
         return;
@@ -249,6 +265,8 @@ static bool hand_over(cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispa
         cr_late_begin(io, batch);
     if (CR_UNLIKELY(io->trace != NULL))
         number_calls(batch);
+    if (CR_UNLIKELY(dispatcher->reuse != NULL))
+        cr_reuse_hand_over(dispatcher, batch->entries, count, batch->number);
     bool timed = io->timed || io->trace != NULL;
     uint64_t began = CR_UNLIKELY(timed) ? cr_now_ns() : 0, number = batch->number;
     CR_PROBE4(batch_dispatch, dispatcher->options.name, number, count, batch->phase);

@@ -2,7 +2,7 @@
  *
  * dispatcher.c - registering dispatchers, and the life of the I/O part of a runtime.
  */
-#include "runtime/io/io.h"
+#include "runtime/io/reuse.h"
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/options.h"
@@ -29,6 +29,7 @@ int cr_io_init(cr_io *io, cr_sched *sched, unsigned permits)
 
 static void dispatcher_destroy(corio_dispatcher *dispatcher)
 {
+    cr_reuse_destroy(dispatcher->reuse);
     cr_free((char *)dispatcher->options.name);
     cr_free(dispatcher->early.items);
     cr_free(dispatcher->queue.items);
@@ -72,6 +73,7 @@ void cr_io_fini(cr_io *io)
     cr_free(io->dispatchers);
     cr_free(io->ready);
     cr_free(io->merged.items);
+    cr_free(io->reused.items);
     cr_free(io->in_use);
     cr_order_fini(&io->order);
     pthread_mutex_destroy(&io->batch_lock);
@@ -112,7 +114,9 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher)
 {
     corio_dispatcher_options taken;
-    if (!cr_dispatcher_options(options, &taken) || (io->strict && hands_over_early(&taken)))
+    if (!cr_dispatcher_options(options, &taken))
+        return -EINVAL;
+    if (hands_over_early(&taken) && (io->strict || taken.dedup || taken.cache_bytes != 0))
         return -EINVAL;
     bool replaying = io->replay.file != NULL;
     if ((taken.not_recorded || hands_over_early(&taken)) && (replaying || io->record.file != NULL))
@@ -126,15 +130,17 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
     dispatcher->options.name = cr_strdup(taken.name);
     dispatcher->io = io;
     dispatcher->number = (unsigned)io->dispatcher_count;
-    if (dispatcher->options.name == NULL ||
+    int rc = cr_reuse_create(&dispatcher->options, &dispatcher->reuse);
+    if (rc != 0 || dispatcher->options.name == NULL ||
         !cr_grow((void **)&io->dispatchers, &io->dispatcher_capacity, io->dispatcher_count + 1,
                  sizeof *io->dispatchers) ||
         add_lists(io) != 0) {
         dispatcher_destroy(dispatcher);
-        return -ENOMEM;
+        return rc != 0 ? rc : -ENOMEM;
     }
     io->dispatchers[io->dispatcher_count++] = dispatcher;
     cr_early_add(io, dispatcher);
+    io->some_reuse |= dispatcher->reuse != NULL;
     *ret_dispatcher = dispatcher;
     return 0;
 }

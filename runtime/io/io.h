@@ -9,6 +9,8 @@
  *                                                          |                  |
  *     parked stacks to resume <----------------------------+--- replies <-----+
  *
+ * A dispatcher that wants it answers equal requests once, and keeps answers: reuse.h.
+ *
  * Threads: the lists of a worker are its own during a phase; everything else here is the leader's
  * (the worker that runs the boundary), or that of who hands over early (early.c), except for what a
  * batch's holder may touch (batch.c) and `replies`.
@@ -37,6 +39,7 @@
 #include <stdio.h>
 
 typedef struct cr_io cr_io;
+typedef struct cr_reuse cr_reuse;
 
 /* A growing array of entries; those before `begin` have left. */
 typedef struct cr_entries {
@@ -87,6 +90,7 @@ struct corio_dispatcher {
     cr_entries queue;   /* asked, in order: of earlier phases first, within a phase by spawn path */
     cr_entries retries; /* to go out at the next boundary */
     corio_phase_dispatcher handed; /* at this boundary; name: not set. If io->timed */
+    cr_reuse *reuse;               /* NULL: every request is asked for itself */
 };
 
 /* The array behind a batch and its slices. */
@@ -181,6 +185,7 @@ struct cr_io {
     size_t ready_count;
     size_t ready_capacity;
     cr_entries merged;   /* the resume array if it comes from several batches */
+    cr_entries reused;   /* to resume, of requests that have not been asked */
     cr_storage **in_use; /* behind `ready`; released at the next boundary */
     size_t in_use_count;
     size_t in_use_capacity;
@@ -188,6 +193,7 @@ struct cr_io {
     cr_retry *delayed, *delayed_last;
     uint32_t handled; /* changes of the marks that have been looked at */
     bool some_expired;
+    bool some_reuse; /* a dispatcher has a cr_reuse */
 
     cr_threads threads;
     cr_entries spare[4]; /* arrays to use again */
@@ -258,6 +264,11 @@ void cr_io_replay_retries(cr_io *io, cr_worker *leader);
 bool cr_io_queued(const cr_io *io); /* something waits for its turn, or is to be retried now */
 /* Requests of cancelled tasks and expired calls that have not been handed over are answered. */
 void cr_io_withdraw(cr_io *io, cr_worker *leader);
+/* Something is to be resumed. */
+static inline bool cr_io_ready(const cr_io *io)
+{
+    return io->ready_count > 0 || io->reused.count > 0;
+}
 /* All that is ready, in spawn order. */
 size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks);
 
@@ -280,8 +291,21 @@ bool cr_entries_reserve(cr_entries *entries, size_t more);
 bool cr_entries_move(cr_entries *to, cr_entries *from);
 /* Answers request `request` for the leader: its call may become runnable. True if it did. */
 bool cr_request_done(corio_request *request);
-/* Answers requests for the leader, with an error. It needs no memory. */
+/* The stack to resume if the request of an entry, which is answered, was its call's last; else NULL. A
+ * request of corio_io needs no look: its call has no other. */
+static inline cr_park *cr_entry_done(const cr_entry *entry)
+{
+    corio_request *request = cr_entry_request(entry);
+    if (CR_LIKELY(cr_entry_is_single(entry)))
+        return &((cr_single *)((char *)request - offsetof(cr_single, request)))->call.park;
+    cr_call *call = request->reserved_call;
+    return cr_request_done(request) ? &call->park : NULL;
+}
+/* Answers requests for the leader, with an error, and those that follow them. It needs no memory. */
 void cr_answer_all(cr_worker *leader, cr_entry *entries, size_t count, int error);
+/* The request of an entry, not in flight, gives up. True if one that follows it is in the entry now,
+ * and is to be asked in its place. */
+bool cr_withdraw(cr_worker *leader, cr_entry *entry, int code);
 /* What a request of the call is to be answered with instead of going out; 0: nothing. */
 int cr_call_given_up(const cr_io *io, const cr_call *call);
 /* A request that was put off as number `index` of the batch. false: no memory. */

@@ -9,7 +9,7 @@
  * Edges
  *   reply.batch   see io.h
  */
-#include "runtime/io/io.h"
+#include "runtime/io/reuse.h"
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/panic.h"
@@ -24,6 +24,7 @@ void cr_io_begin(cr_io *io)
     io->in_use_count = 0;
     io->ready_count = 0;
     io->merged.count = 0;
+    io->reused.count = 0;
 }
 
 bool cr_request_done(corio_request *request)
@@ -44,13 +45,15 @@ static void again(cr_io *io, cr_worker *leader, const corio_batch *batch, const 
     corio_request *request = cr_entry_request(entry);
     corio_dispatcher *dispatcher = request->dispatcher;
     size_t index = (size_t)(entry - batch->storage->items);
-    uint64_t due = request->reserved_due_ns;
+    uint64_t due = dispatcher->reuse != NULL ? cr_reuse_due(request) : request->reserved_due_ns;
     cr_entry kept = *entry;
     request->reserved_state = CR_REQUEST_OPEN;
     int given_up = cr_call_given_up(io, request->reserved_call);
-    if (given_up != 0)
-        cr_answer_all(leader, &kept, 1, given_up);
-    else if (due != 0 && cr_retry_later(io, due, &kept, batch->number, index))
+    if (given_up != 0 && !cr_withdraw(leader, &kept, given_up))
+        return;
+    if (dispatcher->reuse != NULL && cr_reuse_again(dispatcher, &kept))
+        return;
+    if (due != 0 && cr_retry_later(io, due, &kept, batch->number, index))
         return;
     else if (cr_entries_reserve(&dispatcher->retries, 1))
         dispatcher->retries.items[dispatcher->retries.count++] = kept;
@@ -59,25 +62,23 @@ static void again(cr_io *io, cr_worker *leader, const corio_batch *batch, const 
 }
 
 /* Answers `count` entries of the batch and leaves the parked stacks that may go on at their front;
- * returns how many. A request of corio_io that is not to be retried needs no look: its call has no
- * other. */
+ * returns how many. */
 static size_t take_entries(cr_io *io, cr_worker *leader, const corio_batch *batch,
                            cr_entry *entries, size_t count)
 {
     bool some_retry = batch->retries > 0;
     size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
-        corio_request *request = cr_entry_request(&entries[i]);
-        if (CR_LIKELY(cr_entry_is_single(&entries[i]) && !some_retry)) {
+        if (CR_UNLIKELY(some_retry)) {
+            if (cr_entry_request(&entries[i])->reserved_state == CR_REQUEST_RETRY) {
+                again(io, leader, batch, &entries[i]);
+                continue;
+            }
+        }
+        cr_park *park = cr_entry_done(&entries[i]);
+        if (park != NULL) {
             entries[ready] = entries[i];
-            entries[ready++].what =
-                (char *)request - offsetof(cr_single, request) + offsetof(cr_single, call.park);
-        } else if (request->reserved_state == CR_REQUEST_RETRY) {
-            again(io, leader, batch, &entries[i]);
-        } else if (cr_request_done(request)) {
-            cr_call *call = request->reserved_call;
-            entries[ready] = entries[i];
-            entries[ready++].what = &call->park;
+            entries[ready++].what = park;
         }
     }
     return ready;
@@ -117,6 +118,8 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
         io->in_flight -= own;
         if (CR_UNLIKELY(batch->storage->late != NULL))
             cr_late_taken(io, batch->storage, entries, own);
+        if (CR_UNLIKELY(batch->dispatcher->reuse != NULL))
+            cr_reuse_take(batch->dispatcher, entries, own);
         size_t ready = take_entries(io, leader, batch, entries, own);
         if (kept) {
             add_ready(io, leader, entries, ready);
@@ -151,6 +154,10 @@ void cr_io_take_replies(cr_io *io, cr_worker *leader)
 size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks)
 {
     *ret_parks = NULL;
+    if (CR_UNLIKELY(io->reused.count > 0)) {
+        cr_order_sort(&io->order, io->reused.items, io->reused.count);
+        add_ready(io, leader, io->reused.items, io->reused.count);
+    }
     if (io->ready_count <= 1) {
         *ret_parks = io->ready_count ? io->ready[0].parks : NULL;
         return io->ready_count ? io->ready[0].count : 0;

@@ -135,6 +135,7 @@ int corio_io_all_until(corio_request *requests, size_t count, uint64_t deadline_
         return rc == -EINVAL ? rc : refuse_all(requests, count, rc);
     cr_call call = {.park = {.object = requests}, .open = count};
     for (size_t i = 0; i < count; i++) {
+        requests[i].reserved_due_ns = 0; /* of an earlier call */
         rc = ask(worker, &requests[i], &call, 0);
         if (rc != 0) {
             take_back(worker, requests, i);

@@ -16,6 +16,7 @@
 #include "runtime/base/alloc.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/panic.h"
+#include "runtime/io/reuse.h"
 #include "runtime/observe/probes.h"
 #include "runtime/sched/wait.h"
 
@@ -172,12 +173,13 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
         !cr_io_queued(io))
         sleep_until_something(runtime, leader, seen);
     cr_io_take_replies(io, leader);
+    cr_reuse_finish(io, leader);
     cr_apply_changes(runtime, leader);
 }
 
 static bool something_goes_on(const corio_runtime *runtime, const cr_worker *leader)
 {
-    return runtime->io.ready_count > 0 || cr_can_run(leader);
+    return cr_io_ready(&runtime->io) || cr_can_run(leader);
 }
 
 /* Hands over what may go, and takes what is complete. Strict: all of it, in rounds. What max_in_flight
@@ -201,6 +203,7 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
             sleep_until_something(runtime, leader, seen);
         cr_io_take_replies(io, leader);
     }
+    cr_reuse_finish(io, leader);
 }
 
 /* Runs I/O phases until something can run. */

@@ -8,6 +8,8 @@
  *   - every task that starts ends, and every cleanup runs once
  *   - one task at a time is in a critical section, also through I/O and cancellation
  *   - a request is answered once, with its own answer
+ *   - also where equal ones are asked once and answers are kept: none is older than what had been
+ *     invalidated when it was asked for
  *   - a shared result is one that somebody has just made
  *   - no more permits are out than there are; readers and writers are not inside together
  *   - what was sent into channels has been received, or is there still; of a select one case is done
@@ -26,8 +28,19 @@
 #include <pthread.h>
 #include <sched.h>
 
-enum { mutexes = 4, most_depth = 5, key_count = 8, permits = 3, channel_count = 3 };
-enum { seeds_per_runtime = 15 };
+enum {
+    mutexes = 4,
+    most_depth = 5,
+    key_count = 8,
+    permits = 3,
+    channel_count = 3,
+    seeds_per_runtime = 15,
+    dispatcher_count = 6,
+    first_reusing = 4, /* from this one on equal requests are asked once */
+    page_count = 48,
+    version_bits = 24,
+    cache_bytes = 3000 /* for some 20 pages */
+};
 
 typedef struct locked {
     corio_mutex mutex;
@@ -35,12 +48,12 @@ typedef struct locked {
 } locked;
 
 static corio_runtime *runtime;
-static corio_dispatcher *dispatchers[4];
+static corio_dispatcher *dispatchers[dispatcher_count];
 static corio_flight *flight;
 static locked sections[mutexes];
 static unsigned started, ended, cleanups_due, cleanups_run;
 static unsigned made[key_count];
-static uint64_t all_started, all_requests, failed_runs;
+static uint64_t all_started, all_requests, failed_runs, all_hits;
 
 /* What tasks share in further ways. */
 static struct {
@@ -83,11 +96,42 @@ static uint64_t next(seed *from)
 
 /* -- Dispatchers: at once, with retries, in slices on threads, late -- */
 
+/* What the dispatchers with dedup or cache are asked about: it changes. */
+static struct {
+    pthread_mutex_t lock; /* who changes something */
+    uint64_t version;
+    uint64_t known; /* the version that everybody may rely on */
+} pages[page_count];
+
+static uint64_t page_text(uint64_t page, uint64_t version)
+{
+    return mix(page) << version_bits | version;
+}
+
 static void answer_one(corio_batch *batch, size_t i)
 {
-    const uint64_t *input = corio_batch_input(batch, i);
-    *(uint64_t *)corio_batch_output(batch, i) = mix(*input);
+    uint64_t input = *(const uint64_t *)corio_batch_input(batch, i);
+    *(uint64_t *)corio_batch_output(batch, i) =
+        input < page_count ? page_text(input, VALUE(pages[input].version)) : mix(input);
     CHECK(corio_batch_respond(batch, i) == 0);
+}
+
+/* A task, a dispatcher or a thread of its own changes a page. */
+static void change_page(uint64_t choice)
+{
+    uint64_t page = choice % page_count;
+    pthread_mutex_lock(&pages[page].lock);
+    uint64_t version = COUNT(pages[page].version), text = page_text(page, version);
+    for (unsigned i = first_reusing; i < dispatcher_count; i++) {
+        if (choice % 64 == 0)
+            (void)corio_cache_clear(dispatchers[i]);
+        else if (choice % 3 == 0)
+            (void)corio_cache_prime(dispatchers[i], &page, &text);
+        else
+            (void)corio_cache_invalidate(dispatchers[i], &page);
+    }
+    __atomic_store_n(&pages[page].known, version, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&pages[page].lock);
 }
 
 static int answer(void *self, corio_batch *batch)
@@ -122,6 +166,10 @@ static int answer_oddly(void *self, corio_batch *batch)
 
 static int answer_in_thread(void *arg, corio_batch *batch)
 {
+    if (corio_batch_len(batch) == 3)
+        change_page(corio_batch_phase(batch));
+    for (size_t i = 0; i < corio_batch_len(batch); i++) /* whoever holds it may look */
+        CHECK(corio_batch_deadline(batch, i) > 0 || !corio_batch_cancelled(batch, i));
     for (uint64_t i = 0; i < corio_batch_len(batch) % 7; i++)
         sched_yield();
     return answer(arg, batch);
@@ -145,6 +193,11 @@ static int slice_up(void *self, corio_batch *batch)
     return CORIO_DONE;
 }
 
+static int answer_or_slice_up(void *self, corio_batch *batch)
+{
+    return (corio_batch_phase(batch) % 2 ? slice_up : answer_oddly)(self, batch);
+}
+
 /* -- What a task can do -- */
 
 static void clean_up(void *arg)
@@ -159,19 +212,28 @@ static void clean_up(void *arg)
 
 static int ask(seed *mine)
 {
-    uint64_t in[3], out[3];
+    uint64_t in[3], out[3], known[3] = {0};
     corio_request requests[3];
     uint64_t choice = next(mine);
     size_t count = choice % 3 == 0 ? 3 : 1;
     uint64_t limit = choice % 7 == 0 ? corio_now_ns() + choice % 200000 : UINT64_MAX;
     for (size_t i = 0; i < count; i++) {
         in[i] = next(mine);
-        requests[i] = (corio_request){
-            .dispatcher = dispatchers[in[i] % 4], .input = &in[i], .output = &out[i]};
+        uint64_t to = in[i] % dispatcher_count;
+        if (to >= first_reusing) {
+            in[i] = in[i] / dispatcher_count % page_count;
+            known[i] = VALUE(pages[in[i]].known);
+        }
+        requests[i] =
+            (corio_request){.dispatcher = dispatchers[to], .input = &in[i], .output = &out[i]};
     }
     int rc = corio_io_all_until(requests, count, limit);
-    for (size_t i = 0; rc == 0 && i < count; i++)
-        CHECK(out[i] == mix(in[i]));
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        uint64_t version = out[i] & (((uint64_t)1 << version_bits) - 1);
+        CHECK(in[i] < page_count ? out[i] == page_text(in[i], version) && version >= known[i]
+                                 : out[i] == mix(in[i]));
+        happened(out[i]);
+    }
     CHECK(rc == 0 || rc == -ECANCELED || rc == -ETIMEDOUT || rc == -EIO || rc == -ESTALE);
     return rc == -EIO || rc == -ESTALE || rc == -ETIMEDOUT ? 0 : rc;
 }
@@ -454,7 +516,10 @@ static int step(seed *mine, bool *held)
     case 6:
         return *held ? 0 : group_of_tasks(mine);
     case 7:
-        return corio_sleep(next(mine) % 30000);
+        if (next(mine) % 2)
+            return corio_sleep(next(mine) % 30000);
+        change_page(next(mine));
+        return 0;
     case 8:
         if (next(mine) % 4 == 0)
             corio_fail(-EILSEQ, "step %llu", (unsigned long long)mine->state);
@@ -534,7 +599,7 @@ static bool is_early(unsigned number, const corio_options *how)
 }
 
 static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t max_batch,
-                size_t max_in_flight, const corio_options *how)
+                size_t max_in_flight, size_t cached_bytes, const corio_options *how)
 {
     corio_dispatcher_options options = {.size = sizeof options,
                                         .name = name,
@@ -542,9 +607,11 @@ static void add(unsigned number, const char *name, corio_dispatch_fn *fn, size_t
                                         .input_bytes = sizeof(uint64_t),
                                         .output_bytes = sizeof(uint64_t),
                                         .max_batch = max_batch,
-                                        .max_in_flight = max_in_flight};
+                                        .max_in_flight = max_in_flight,
+                                        .dedup = number >= first_reusing,
+                                        .cache_bytes = cached_bytes};
     uint64_t choice = mix(early_seed ^ number);
-    if (is_early(number, how)) {
+    if (number < first_reusing && is_early(number, how)) {
         options.early_count = choice % 4 != 0 ? 1 + choice % 20 : 0;
         options.early_ns = choice % 4 <= 1 ? 1 + choice % 5000 : 0;
     }
@@ -567,10 +634,16 @@ static void create(const corio_options *given)
     if (early_seed % 2) /* somebody looks on; nothing takes that long */
         options.hold_ns = options.late_ns = 3600000000000;
     CHECK(corio_runtime_create(&options, &runtime) == 0);
-    add(0, "plain", answer, 0, 0, &options);
-    add(1, "odd", answer_oddly, 7, 0, &options);
-    add(2, "sliced", slice_up, 0, 0, &options);
-    add(3, "limited", answer_oddly, 0, 3, &options);
+    add(0, "plain", answer, 0, 0, 0, &options);
+    add(1, "odd", answer_oddly, 7, 0, 0, &options);
+    add(2, "sliced", slice_up, 0, 0, 0, &options);
+    add(3, "limited", answer_oddly, 0, 3, 0, &options);
+    add(4, "dedup", answer_or_slice_up, 0, 5, 0, &options);
+    add(5, "cached", answer_or_slice_up, 4, 0, cache_bytes, &options);
+    for (size_t i = 0; i < page_count; i++) {
+        pthread_mutex_init(&pages[i].lock, NULL);
+        pages[i].version = pages[i].known = 0;
+    }
     CHECK(corio_flight_create(sizeof(unsigned), &flight) == 0);
     CHECK(corio_semaphore_init(&shared.semaphore, permits) == 0);
     for (size_t i = 0; i < channel_count; i++) /* one is a rendezvous */
@@ -626,6 +699,10 @@ static void run_seed(uint64_t number)
     CHECK(started == ended && cleanups_due == cleanups_run);
     CHECK(corio_flight_count(flight) == 0);
     check_shared();
+    corio_cache_stats cache = {.size = sizeof cache};
+    CHECK(corio_cache_get_stats(dispatchers[5], &cache) == 0 && cache.bytes <= cache_bytes);
+    CHECK(cache.entries <= page_count && (cache.entries == 0) == (cache.bytes == 0));
+    all_hits += cache.hits;
     for (int i = 0; i < mutexes; i++)
         CHECK(sections[i].inside == 0 && corio_mutex_destroy(&sections[i].mutex) == 0);
     corio_stats stats = {.size = sizeof stats};
@@ -790,7 +867,8 @@ int main(int argc, char **argv)
     FACT(one_worker);
     FACT(two_workers);
     FACT(eight_workers);
-    printf("%llu tasks, %llu runs failed as they should\n", (unsigned long long)all_started,
-           (unsigned long long)failed_runs);
+    printf("%llu tasks, %llu runs failed as they should, %llu hits\n",
+           (unsigned long long)all_started, (unsigned long long)failed_runs,
+           (unsigned long long)all_hits);
     return stress_end();
 }

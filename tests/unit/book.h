@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * book.h - for tests of dedup and cache: a dispatcher that notes what it is asked, and answers as it is told to, now or
+ * when a task says so.
+ *
+ * A question is a number, the answer ten times as much plus how often it was asked before.
+ */
+#ifndef CR_TESTS_BOOK_H
+#define CR_TESTS_BOOK_H
+
+#include "harness.h"
+
+enum { most_keys = 4096, most_kept = 16 };
+
+enum book_mode { book_answers, book_keeps, book_fails, book_retries_once, book_delays_once };
+
+static struct {
+    enum book_mode mode;
+    unsigned calls;            /* of dispatch */
+    unsigned asked[most_keys]; /* how often each number */
+    char paths[4096];          /* of those who asked, in order */
+    corio_batch *kept[most_kept];
+    unsigned kept_count;
+} book;
+
+static corio_dispatcher *asks, *ticks;
+
+static void book_respond(corio_batch *batch, size_t i, unsigned before)
+{
+    *(int *)corio_batch_output(batch, i) =
+        *(const int *)corio_batch_input(batch, i) * 10 + (int)before;
+    corio_batch_respond(batch, i);
+}
+
+static int book_dispatch(void *self, corio_batch *batch)
+{
+    (void)self;
+    book.calls++;
+    for (size_t i = 0; i < corio_batch_len(batch); i++) {
+        int number = *(const int *)corio_batch_input(batch, i);
+        unsigned before = book.asked[number]++;
+        size_t at = strlen(book.paths);
+        corio_batch_task_path_text(batch, i, book.paths + at, sizeof book.paths - at);
+        if (book.mode == book_fails)
+            corio_batch_fail(batch, i, -EIO);
+        else if (book.mode >= book_retries_once && before == 0)
+            corio_batch_retry(batch, i, book.mode == book_delays_once ? 1000000 : 0);
+        else if (book.mode != book_keeps)
+            book_respond(batch, i, before);
+    }
+    if (book.mode != book_keeps)
+        return CORIO_DONE;
+    book.kept[book.kept_count++] = batch;
+    return CORIO_LATER;
+}
+
+/* Answers the batch that was kept first; by a task. error: 0 none, 1: retry. */
+static void book_give(int error)
+{
+    corio_batch *batch = book.kept[0];
+    memmove(book.kept, book.kept + 1, --book.kept_count * sizeof *book.kept);
+    for (size_t i = 0; i < corio_batch_len(batch); i++) {
+        int number = *(const int *)corio_batch_input(batch, i);
+        if (error < 0)
+            corio_batch_fail(batch, i, error);
+        else if (error > 0)
+            corio_batch_retry(batch, i, 0);
+        else
+            book_respond(batch, i, book.asked[number] - 1);
+    }
+    corio_batch_complete(batch);
+}
+
+static void book_open(corio_runtime *runtime, corio_dispatcher_options options)
+{
+    memset(&book, 0, sizeof book);
+    options.size = sizeof options;
+    options.name = "book";
+    options.dispatch = book_dispatch;
+    options.input_bytes = options.output_bytes = sizeof(int);
+    assert_int_equal(corio_dispatcher_add(runtime, &options, &asks), 0);
+    ticks = add_dispatcher(runtime, answer_all);
+}
+
+/* A phase passes for the calling task. */
+static int tick(void)
+{
+    return corio_io(ticks, NULL, NULL);
+}
+
+static corio_cache_stats book_stats(void)
+{
+    corio_cache_stats stats = {.size = sizeof stats};
+    corio_cache_get_stats(asks, &stats);
+    return stats;
+}
+
+/* A task that asks one number, after so many phases. */
+typedef struct question {
+    int number, after;
+    int *ret_rc, *ret_answer;
+    uint64_t deadline_ns; /* 0: none */
+} question;
+
+static int ask(void *arg)
+{
+    const question *mine = arg;
+    int out = -1;
+    for (int i = 0; i < mine->after; i++)
+        CHECK(tick() == 0);
+    int rc = corio_io_until(asks, &mine->number, &out,
+                            mine->deadline_ns ? mine->deadline_ns : UINT64_MAX);
+    if (mine->ret_rc != NULL)
+        *mine->ret_rc = rc;
+    if (mine->ret_answer != NULL)
+        *mine->ret_answer = out;
+    return mine->ret_rc != NULL ? 0 : rc;
+}
+
+static int go_ask(question what, question *storage)
+{
+    *storage = what;
+    return corio_go(ask, storage);
+}
+
+#endif
