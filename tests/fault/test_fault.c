@@ -11,7 +11,7 @@
 
 enum { tasks = 100, watchdog_seconds = 200 };
 
-static corio_dispatcher *plain, *sliced;
+static corio_dispatcher *plain, *sliced, *reusing;
 static unsigned answered;
 
 /* Slices that cannot be made or submitted are answered in place. */
@@ -55,9 +55,39 @@ static int ask(void *arg)
         requests[i] = (corio_request){
             .dispatcher = i % 2 ? plain : sliced, .input = &more[i], .output = &got[i]};
     rc = corio_io_all(requests, 3);
-    if (rc == 0)
-        ADD(answered);
+    if (rc != 0)
+        return rc;
+    ADD(answered);
+    in %= 7;
+    rc = corio_io(reusing, &in, &out);
+    CHECK(rc != 0 || out == in + 1);
     return rc;
+}
+
+/* -- Equal ones asked once, answers kept -- */
+
+static int copy_with_memory(void *self, void *to, const void *from)
+{
+    void *volatile owned = malloc(8); /* may fail; only that matters */
+    (void)self;
+    free(owned);
+    if (owned == NULL)
+        return -ENOMEM;
+    memcpy(to, from, sizeof(int));
+    return 8;
+}
+
+static int add_reusing(corio_runtime *runtime, corio_dispatch_fn *fn, size_t cache_bytes)
+{
+    corio_dispatcher_options options = {.size = sizeof options,
+                                        .name = "reusing",
+                                        .dispatch = fn,
+                                        .input_bytes = sizeof(int),
+                                        .output_bytes = sizeof(int),
+                                        .dedup = true,
+                                        .cache_bytes = cache_bytes,
+                                        .copy = copy_with_memory};
+    return corio_dispatcher_add(runtime, &options, &reusing);
 }
 
 /* -- Whatever else allocates, or may -- */
@@ -200,6 +230,8 @@ static int whole_life(unsigned workers)
         rc = add(runtime, answer, &plain);
     if (rc == 0)
         rc = add(runtime, answer_in_slices, &sliced);
+    if (rc == 0)
+        rc = add_reusing(runtime, answer_in_slices, 700);
     if (rc == 0) {
         rc = corio_run(runtime, program, NULL);
         if (rc == 0)
@@ -250,6 +282,7 @@ static int life_with_a_full_disk(const char *trace, const char *batch_log, const
     assert_int_equal(corio_flight_create(sizeof(int), &flight), 0);
     assert_int_equal(add(runtime, answer, &plain), 0);
     assert_int_equal(add(runtime, answer_in_slices, &sliced), 0);
+    assert_int_equal(add_reusing(runtime, answer_in_slices, 700), 0);
     int rc = corio_run(runtime, program, NULL);
     assert_int_equal(corio_flight_destroy(flight), 0);
     /* The run is as it is; that the file is not whole, the end says. */
@@ -356,6 +389,94 @@ static void too_many_mappings_leave_stacks_without_guards_and_say_so(void **stat
     }
 }
 
+/* -- What dedup and cache need besides -- */
+
+enum { most_numbers = 300 };
+
+static unsigned asked_for;
+static bool without_keys;
+
+static int count_and_answer(void *self, corio_batch *batch)
+{
+    asked_for += (unsigned)corio_batch_len(batch);
+    return answer(self, batch);
+}
+
+static size_t number_key(void *self, const void *input, const void **ret_key)
+{
+    (void)self;
+    *ret_key = without_keys ? NULL : input;
+    return sizeof(int);
+}
+
+static int ask_number(void *arg)
+{
+    int in = *(int *)arg, out = 0;
+    int rc = corio_io(reusing, &in, &out);
+    CHECK(rc != 0 || out == in + 1);
+    return rc;
+}
+
+static int ask_numbers(void *arg)
+{
+    for (int i = 0; i < most_numbers; i++) {
+        int number = i % *(int *)arg;
+        int rc = corio_go_copy(ask_number, &number, sizeof number);
+        if (rc != 0)
+            return rc;
+    }
+    return corio_wait();
+}
+
+/* How many are asked if there is no memory any more; what a request itself needs is there from before. */
+static unsigned asked_without_memory(corio_runtime *runtime, int numbers)
+{
+    asked_for = 0;
+    wrap_fail(0, true);
+    int rc = corio_run(runtime, ask_numbers, &numbers);
+    wrap_fail(-1, false);
+    assert_int_equal(rc, 0);
+    return asked_for;
+}
+
+static void missing_memory_for_dedup_and_cache_is_no_error(void **state)
+{
+    (void)state;
+    corio_runtime *runtime = runtime_with(1);
+    corio_dispatcher_options options = {.size = sizeof options,
+                                        .name = "reusing",
+                                        .dispatch = count_and_answer,
+                                        .input_bytes = sizeof(int),
+                                        .output_bytes = sizeof(int),
+                                        .cache_bytes = 100000,
+                                        .key = number_key};
+    corio_cache_stats stats = {.size = sizeof stats};
+    assert_int_equal(corio_dispatcher_add(runtime, &options, &reusing), 0);
+    without_keys = true;
+    for (int i = 0; i < 300; i++) /* a batch each: their heads are used again late */
+        assert_int_equal(corio_run(runtime, ask_numbers, &(int){most_numbers}), 0);
+    without_keys = false;
+    assert_int_equal(asked_without_memory(runtime, 10),
+                     most_numbers); /* no question is remembered */
+    assert_int_equal(corio_run(runtime, ask_numbers, &(int){10}), 0);
+    assert_int_equal(corio_cache_clear(reusing), 1);
+    assert_int_equal(asked_without_memory(runtime, 10), 10); /* but no answer is kept */
+    assert_int_equal(corio_cache_get_stats(reusing, &stats), 0);
+    assert_int_equal(stats.entries, 0);
+    int number = 1;
+    wrap_fail(0, true);
+    assert_int_equal(corio_cache_prime(reusing, &number, &number), 0);
+    wrap_fail(-1, false);
+    assert_int_equal(corio_cache_prime(reusing, &number, &(int){2}), 1);
+    /* Hits need a little, too: without they are asked, each on its own. */
+    assert_int_equal(asked_without_memory(runtime, 10), 9 + most_numbers / 10);
+    assert_int_equal(corio_run(runtime, ask_numbers, &(int){1}), 0);
+    asked_for = 0;
+    assert_int_equal(corio_run(runtime, ask_numbers, &(int){3}), 0);
+    assert_int_equal(asked_for, 1);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+}
+
 int main(void)
 {
     alarm(watchdog_seconds);
@@ -366,6 +487,7 @@ int main(void)
         cmocka_unit_test(interrupted_waits_go_on),
         cmocka_unit_test(full_disk_harms_no_run),
         cmocka_unit_test(too_many_mappings_leave_stacks_without_guards_and_say_so),
+        cmocka_unit_test(missing_memory_for_dedup_and_cache_is_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
