@@ -360,37 +360,50 @@ static cr_question *sort(cr_question *list)
     return sorted;
 }
 
-static void give_to_followers(const cr_reuse *reuse, cr_io *io, cr_worker *leader,
-                              const cr_question *question)
+static void give_one(const cr_reuse *reuse, cr_io *io, cr_worker *leader,
+                     const corio_request *asker, corio_request *follower)
 {
-    const corio_request *asker = question->asker;
-    for (corio_request *at = question->first, *next; at != NULL; at = next) {
-        next = next_follower(at);
-        if (next != NULL)
-            __builtin_prefetch(next, 1);
-        int rc = asker->status;
-        if (rc == 0)
-            rc = cr_reuse_copy(reuse->options, at->output, asker->output);
-        at->status = rc < 0 ? rc : 0;
-        cr_entry entry = entry_of(at);
-        go_on(io, leader, &entry);
+    cr_entry entry = entry_of(follower);
+    int rc = asker->status;
+    if (rc == 0)
+        rc = cr_reuse_copy(reuse->options, follower->output, asker->output);
+    follower->status = rc < 0 ? rc : 0;
+    go_on(io, leader, &entry);
+}
+
+/* In rounds, one follower of each question in each: by the next round its next one has come from
+ * memory, and they are nearly in spawn order. The questions are over then. */
+static void give_to_followers(cr_reuse *reuse, cr_io *io, cr_worker *leader, cr_question *list)
+{
+    while (list != NULL) {
+        for (cr_question **at = &list; *at != NULL;) {
+            cr_question *question = *at;
+            corio_request *follower = question->first;
+            if (follower == NULL) {
+                *at = question->next;
+                recycle(reuse, question);
+                continue;
+            }
+            question->first = next_follower(follower);
+            if (question->first != NULL)
+                __builtin_prefetch(question->first, 1);
+            give_one(reuse, io, leader, question->asker, follower);
+            at = &question->next;
+        }
     }
 }
 
 static void finish_questions(cr_reuse *reuse, cr_io *io, cr_worker *leader)
 {
-    cr_question *question = sort(reuse->first_finished);
+    cr_question *finished = sort(reuse->first_finished);
     reuse->first_finished = reuse->last_finished = NULL;
-    while (question != NULL) {
-        cr_question *next = question->next;
-        bool keep = question->listed && question->asker->status == 0;
-        cr_question_unlist(reuse, question);
-        if (keep && reuse->options->cache_bytes > 0)
-            (void)cr_cache_keep(reuse, &question->known.key, question->asker->output);
-        give_to_followers(reuse, io, leader, question);
-        recycle(reuse, question);
-        question = next;
+    for (cr_question *at = finished; at != NULL; at = at->next) {
+        bool keep = at->listed && at->asker->status == 0 && reuse->options->cache_bytes > 0;
+        cr_question_unlist(reuse, at);
+        if (keep)
+            (void)cr_cache_keep(reuse, &at->known.key, at->asker->output);
     }
+    give_to_followers(reuse, io, leader, finished);
 }
 
 static void finish(corio_dispatcher *dispatcher, cr_worker *leader)

@@ -64,11 +64,38 @@ static void typed_face_takes_limits(void **state)
     corio_runtime_destroy(runtime);
 }
 
+static int ask_the_same_twice(void *arg)
+{
+    struct point p = {3, 4};
+    long answer = 0;
+    (void)arg;
+    CHECK(norm_prime(norm, &(struct point){8, 6}, &(long){100}) == 1);
+    CHECK(norm_io(norm, &(struct point){8, 6}, &answer) == 0 && answer == 100);
+    CHECK(norm_io(norm, &p, &answer) == 0 && norm_io(norm, &p, &answer) == 0 && answer == 25);
+    CHECK(norm_invalidate(norm, &p) == 1);
+    return norm_io(norm, &p, &answer);
+}
+
+static void typed_face_takes_a_cache(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        int calls = 0;
+        corio_dispatcher_options options = {
+            .dispatch = norm_dispatch, .self = &calls, .cache_bytes = 1000};
+        assert_int_equal(norm_add_with(runtime, &options, &norm), 0);
+        assert_int_equal(corio_run(runtime, ask_the_same_twice, NULL), 0);
+        assert_int_equal(calls, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(typed_face_carries_values_both_ways),
         cmocka_unit_test(typed_face_takes_limits),
+        cmocka_unit_test(typed_face_takes_a_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
