@@ -44,7 +44,7 @@ int cr_reuse_copy(const corio_dispatcher_options *options, void *to, const void 
 
 /* -- The order of use -- */
 
-static void link_newest(cr_reuse *reuse, cr_answer *answer)
+static void link_newest(cr_reuse *reuse, cr_kept_answer *answer)
 {
     answer->newer = NULL;
     answer->older = reuse->newest;
@@ -55,7 +55,7 @@ static void link_newest(cr_reuse *reuse, cr_answer *answer)
     reuse->newest = answer;
 }
 
-static void unlink_answer(cr_reuse *reuse, const cr_answer *answer)
+static void unlink_answer(cr_reuse *reuse, const cr_kept_answer *answer)
 {
     if (answer->newer != NULL)
         answer->newer->older = answer->older;
@@ -67,7 +67,7 @@ static void unlink_answer(cr_reuse *reuse, const cr_answer *answer)
         reuse->oldest = answer->newer;
 }
 
-void cr_cache_use(cr_reuse *reuse, cr_answer *answer)
+void cr_cache_use(cr_reuse *reuse, cr_kept_answer *answer)
 {
     if (answer == reuse->newest)
         return;
@@ -77,14 +77,14 @@ void cr_cache_use(cr_reuse *reuse, cr_answer *answer)
 
 /* -- Keeping and dropping -- */
 
-static void drop(const cr_reuse *reuse, cr_answer *answer)
+static void drop(const cr_reuse *reuse, cr_kept_answer *answer)
 {
     if (reuse->options->drop != NULL)
         reuse->options->drop(reuse->options->self, answer->output);
     cr_free(answer);
 }
 
-void cr_cache_remove(cr_reuse *reuse, cr_answer *answer)
+void cr_cache_remove(cr_reuse *reuse, cr_kept_answer *answer)
 {
     cr_known_remove(&reuse->table, &answer->known);
     unlink_answer(reuse, answer);
@@ -94,18 +94,18 @@ void cr_cache_remove(cr_reuse *reuse, cr_answer *answer)
 }
 
 /* A copy that is not in the table yet; NULL: no memory, or too large. */
-static cr_answer *make_answer(const cr_reuse *reuse, const cr_key *key, const void *output)
+static cr_kept_answer *make_answer(const cr_reuse *reuse, const cr_key *key, const void *output)
 {
     const corio_dispatcher_options *options = reuse->options;
-    size_t limit = options->cache_bytes, fixed = sizeof(cr_answer) + share_of_table;
+    size_t limit = options->cache_bytes, fixed = sizeof(cr_kept_answer) + share_of_table;
     if (fixed > limit || options->output_bytes > limit - fixed ||
         key->count > limit - fixed - options->output_bytes)
         return NULL;
-    cr_answer *answer = cr_alloc(sizeof *answer + options->output_bytes + key->count);
+    cr_kept_answer *answer = cr_alloc(sizeof *answer + options->output_bytes + key->count);
     if (answer == NULL)
         return NULL;
     unsigned char *bytes = answer->output + options->output_bytes;
-    *answer = (cr_answer){.known = {.key = {bytes, key->count, key->hash}, .is_answer = true}};
+    *answer = (cr_kept_answer){.known = {.key = {bytes, key->count, key->hash}, .is_answer = true}};
     memcpy(bytes, key->bytes, key->count);
     int besides = cr_reuse_copy(options, answer->output, output);
     if (besides < 0) {
@@ -118,7 +118,7 @@ static cr_answer *make_answer(const cr_reuse *reuse, const cr_key *key, const vo
 
 bool cr_cache_keep(cr_reuse *reuse, const cr_key *key, const void *output)
 {
-    cr_answer *answer = make_answer(reuse, key, output);
+    cr_kept_answer *answer = make_answer(reuse, key, output);
     if (answer == NULL)
         return false;
     size_t limit = reuse->options->cache_bytes;
@@ -147,7 +147,7 @@ static bool forget(cr_reuse *reuse, const cr_key *key, bool asked_before)
     if (known == NULL)
         return false;
     if (known->is_answer) {
-        cr_cache_remove(reuse, (cr_answer *)known);
+        cr_cache_remove(reuse, (cr_kept_answer *)known);
         return true;
     }
     cr_question *question = (cr_question *)known;

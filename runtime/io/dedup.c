@@ -136,7 +136,7 @@ static void open_question(cr_reuse *reuse, corio_request *asker, const cr_key *k
 }
 
 /* From the cache; false: it is to be asked. */
-static bool hit(cr_reuse *reuse, cr_answer *answer, const cr_entry *entry)
+static bool hit(cr_reuse *reuse, cr_kept_answer *answer, const cr_entry *entry)
 {
     if (!cr_entries_reserve(&reuse->hits, 1) ||
         cr_reuse_copy(reuse->options, cr_entry_request(entry)->output, answer->output) < 0)
@@ -162,7 +162,7 @@ static bool is_served(cr_reuse *reuse, const cr_entry *entry)
         return false;
     }
     if (known->is_answer)
-        return hit(reuse, (cr_answer *)known, entry);
+        return hit(reuse, (cr_kept_answer *)known, entry);
     follow((cr_question *)known, request);
     reuse->stats.followers++;
     return true;
@@ -421,7 +421,7 @@ static void finish(corio_dispatcher *dispatcher, cr_worker *leader)
 
 void cr_reuse_finish(cr_io *io, cr_worker *leader)
 {
-    for (size_t i = 0; i < io->dispatcher_count && io->some_reuse; i++) {
+    for (size_t i = 0; i < io->dispatcher_count; i++) {
         if (io->dispatchers[i]->reuse != NULL)
             finish(io->dispatchers[i], leader);
     }

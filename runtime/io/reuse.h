@@ -50,12 +50,12 @@ typedef struct cr_question {
     bool handed_over;
 } cr_question;
 
-typedef struct cr_answer {
+typedef struct cr_kept_answer {
     cr_known known; /* the key lies behind the output */
-    struct cr_answer *newer, *older;
+    struct cr_kept_answer *newer, *older;
     size_t bytes; /* all that it costs */
     _Alignas(16) unsigned char output[];
-} cr_answer;
+} cr_kept_answer;
 
 enum { CR_QUESTION_CHUNK = 64 };
 
@@ -75,7 +75,7 @@ struct cr_reuse {
     uint64_t asked;  /* questions so far */
     cr_entries hits; /* answered, and not yet gone on */
     bool replied;    /* since the last finish */
-    cr_answer *newest, *oldest;
+    cr_kept_answer *newest, *oldest;
     corio_cache_stats stats;
 };
 
@@ -123,7 +123,7 @@ uint64_t cr_reuse_deadline(const corio_dispatcher *dispatcher, const corio_reque
 void cr_question_unlist(cr_reuse *reuse, cr_question *question);
 /* Keeps a copy of the output, if it can; the key must not be in the table. */
 bool cr_cache_keep(cr_reuse *reuse, const cr_key *key, const void *output);
-void cr_cache_use(cr_reuse *reuse, cr_answer *answer); /* now it is the newest */
-void cr_cache_remove(cr_reuse *reuse, cr_answer *answer);
+void cr_cache_use(cr_reuse *reuse, cr_kept_answer *answer); /* now it is the newest */
+void cr_cache_remove(cr_reuse *reuse, cr_kept_answer *answer);
 
 #endif

@@ -173,7 +173,8 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
         !cr_io_queued(io))
         sleep_until_something(runtime, leader, seen);
     cr_io_take_replies(io, leader);
-    cr_reuse_finish(io, leader);
+    if (CR_UNLIKELY(io->some_reuse))
+        cr_reuse_finish(io, leader);
     cr_apply_changes(runtime, leader);
 }
 
@@ -196,14 +197,15 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
         if (io->in_flight == 0)
             cr_io_dispatch(io, leader);
         if (io->in_flight == 0)
-            return;
+            break;
         uint32_t seen = cr_event_value(&io->replied);
         cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
         if (cr_load_ptr((void *const *)&io->replies) == NULL)
             sleep_until_something(runtime, leader, seen);
         cr_io_take_replies(io, leader);
     }
-    cr_reuse_finish(io, leader);
+    if (CR_UNLIKELY(io->some_reuse))
+        cr_reuse_finish(io, leader);
 }
 
 /* Runs I/O phases until something can run. */

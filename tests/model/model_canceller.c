@@ -192,6 +192,7 @@ NOT_HERE(void, cr_early_begin(cr_io *io))
 NOT_HERE(void, cr_early_end(cr_io *io))
 NOT_HERE(void, cr_io_replay_retries(cr_io *io, cr_worker *leader))
 NOT_HERE(void, cr_remark(corio_runtime *runtime, char *text))
+NOT_HERE(void, cr_reuse_finish(cr_io *io, cr_worker *leader))
 NOT_HERE(bool, cr_replay_must_sleep(cr_io *io, bool timers))
 NOT_HERE(void, cr_statistics_phase(cr_statistics *statistics, const corio_options *options,
                                    cr_io *io, const cr_phase_times *times, size_t runnable))
