@@ -51,7 +51,7 @@ typedef struct text {
     size_t length;
 } text;
 
-static corio_dispatcher *plain, *sliced, *flaky, *texts;
+static corio_dispatcher *cached, *plain, *sliced, *flaky, *texts;
 static unsigned calls; /* of dispatch functions */
 static bool bad_hooks;
 
@@ -196,6 +196,8 @@ static void add(corio_runtime *runtime, const char *name, corio_dispatch_fn *fn,
     }
     if (fn == answer_flaky)
         with.max_in_flight = 5;
+    if (ret == &cached)
+        with.cache_bytes = 500; /* not for all that is asked */
     assert_int_equal(corio_dispatcher_add(runtime, &with, ret), 0);
 }
 
@@ -241,6 +243,15 @@ static int child(void *arg)
     return corio_io(sliced, &value, &value);
 }
 
+/* Asked once of those in a phase, and then perhaps known. */
+static int ask_what_others_ask(uint64_t *value)
+{
+    uint64_t in = *value % 8, out = 0;
+    int rc = corio_io(cached, &in, &out);
+    *value = mix(*value + out);
+    return rc;
+}
+
 static int work(void *arg)
 {
     int number = *(int *)arg;
@@ -253,6 +264,8 @@ static int work(void *arg)
                             : corio_io(round % 2 ? plain : sliced, &value, &value);
         if (rc == 0 && value % 4 == 0)
             rc = ask_text(&value);
+        if (rc == 0 && value % 7 < 4)
+            rc = ask_what_others_ask(&value);
         if (rc == 0 && value % 5 == 0)
             rc = corio_go_copy(child, &value, sizeof value);
         if (rc == 0 && value % 2 == 0)
@@ -309,6 +322,7 @@ static void add_all(corio_runtime *runtime)
     add(runtime, "sliced", cut, &sliced);
     add(runtime, "flaky", answer_flaky, &flaky);
     add(runtime, "texts", answer_later, &texts);
+    add(runtime, "cached", cut, &cached);
 }
 
 /* Two runs of one runtime. Returns what the second gave; sums[i]: of the results of run i. */
