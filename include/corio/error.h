@@ -38,7 +38,7 @@ enum corio_error_code {
 typedef struct corio_error {
     int code;                /* the negative code that the task ended with */
     const char *task;        /* name of the task */
-    const char *path;        /* its spawn path as text, "(3, 0, 17)"; the root is "()" */
+    const char *path;        /* its spawn path as text, see corio_task_path_text */
     const char *text;        /* what corio_fail was told, or why it was cancelled; "" if nothing */
     const uint64_t *indices; /* the spawn path: `depth` numbers, outermost first */
     size_t depth;

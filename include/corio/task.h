@@ -72,12 +72,18 @@ CORIO_API const char *corio_task_name(const corio_task *task);
 /* corio_task_path: writes the spawn path, outermost index first, at most `capacity` numbers, into
  * `indices`.
  *
- * Returns the length of the whole path (0 for the root). Thread: any, while the task is not
+ * Returns the length of the whole path (0 for a root). Thread: any, while the task is not
  * complete. */
 CORIO_API size_t corio_task_path(const corio_task *task, uint64_t *indices, size_t capacity);
 
-/* corio_task_path_text: the same as text, "(3, 0, 17)", cut to fit and always terminated if `bytes`
- * > 0.
+/* corio_task_root: which root the task is below, or is itself: 0 that of the run, else the number of
+ * the submission (submit.h).
+ *
+ * Suspends: never. Thread: any, while the task is not complete. */
+CORIO_API uint64_t corio_task_root(const corio_task *task);
+
+/* corio_task_path_text: the same as text, "(3, 0, 17)", or "#2(3, 0, 17)" below the root that was
+ * submitted second; cut to fit and always terminated if `bytes` > 0.
  *
  * Returns the length of the whole text without its end. Thread: any, while the task is not
  * complete. */

@@ -41,10 +41,10 @@ static __attribute__((format(printf, 2, 3))) void add(text *out, const char *for
         out->length += (size_t)length;
 }
 
-/* The first `depth` indices of the error's path. */
+/* The first `depth` indices of the error's path, behind the number of its root if that has one. */
 static void add_path(text *out, const corio_error *error, size_t depth)
 {
-    add(out, "(");
+    add(out, "%.*s(", (int)strcspn(error->path, "("), error->path);
     for (size_t i = 0; i < depth; i++)
         add(out, "%s%" PRIu64, i > 0 ? ", " : "", error->indices[i]);
     add(out, ")");

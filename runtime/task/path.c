@@ -4,10 +4,11 @@
  */
 #include "runtime/task/task.h"
 
-static size_t depth_of(const corio_task *task)
+/* How many tasks there are on the way up, beginning with `parent` (NULL: none). */
+static size_t depth_below(const corio_task *parent)
 {
     size_t depth = 0;
-    for (; task->parent != NULL; task = task->parent)
+    for (; parent != NULL; parent = parent->parent)
         depth++;
     return depth;
 }
@@ -34,16 +35,14 @@ int cr_path_compare(const corio_task *a_parent, uint64_t a_index, const corio_ta
 {
     if (a_parent == b_parent)
         return compare_index(a_index, b_index);
-    if (a_parent == NULL || b_parent == NULL) /* the root comes first */
-        return a_parent == NULL ? -1 : 1;
     place a = {a_parent, a_index}, b = {b_parent, b_index};
-    size_t a_depth = depth_of(a_parent), b_depth = depth_of(b_parent);
+    size_t a_depth = depth_below(a_parent), b_depth = depth_below(b_parent);
     int longer = a_depth < b_depth ? -1 : a_depth > b_depth;
     for (; a_depth > b_depth; a_depth--)
         climb(&a);
     for (; b_depth > a_depth; b_depth--)
         climb(&b);
-    while (a.parent != b.parent) {
+    while (a.parent != b.parent) { /* of two roots both are NULL */
         climb(&a);
         climb(&b);
     }
@@ -56,11 +55,23 @@ const char *corio_task_name(const corio_task *task)
     return task != NULL ? task->name : "";
 }
 
+static bool has_parent(const corio_task *task)
+{
+    return task != NULL && task->parent != NULL;
+}
+
+uint64_t corio_task_root(const corio_task *task)
+{
+    while (has_parent(task))
+        task = task->parent;
+    return task != NULL ? task->index : 0;
+}
+
 size_t corio_task_path(const corio_task *task, uint64_t *indices, size_t capacity)
 {
     if (task == NULL)
         return 0;
-    size_t depth = depth_of(task);
+    size_t depth = depth_below(task->parent);
     size_t at = depth;
     for (; task->parent != NULL; task = task->parent) {
         if (--at < capacity)
@@ -99,9 +110,10 @@ static size_t digits_of(uint64_t number)
     return digits;
 }
 
-static bool has_parent(const corio_task *task)
+/* A root that was submitted. */
+static bool is_numbered(const corio_task *root)
 {
-    return task != NULL && task->parent != NULL;
+    return root != NULL && root->index > 0;
 }
 
 static size_t text_length(const corio_task *task)
@@ -109,7 +121,7 @@ static size_t text_length(const corio_task *task)
     size_t length = 2; /* "()" */
     for (; has_parent(task); task = task->parent)
         length += digits_of(task->index) + (has_parent(task->parent) ? 2 : 0);
-    return length;
+    return is_numbered(task) ? length + 1 + digits_of(task->index) : length;
 }
 
 /* Deep trees would overflow a recursion: the length first, then from the task up to the root. */
@@ -128,6 +140,10 @@ size_t corio_task_path_text(const corio_task *task, char *text, size_t bytes)
         }
     }
     put_back(&out, '(');
+    if (is_numbered(task)) {
+        put_back_number(&out, task->index);
+        put_back(&out, '#');
+    }
     text[length < bytes - 1 ? length : bytes - 1] = '\0';
     return length;
 }

@@ -72,9 +72,10 @@ struct corio_task {
     uint32_t checked;     /* the epoch at which it was found not to be cancelled (cancel.h) */
     uint32_t shielded;    /* its own calls, and its children, are not cancelled from above */
     cr_scope scope;
-    corio_task *parent; /* NULL: the root */
+    corio_task *parent; /* NULL: a root */
     cr_scope *in;       /* the scope it was spawned into */
-    uint64_t index;     /* number of this spawn among its parent's */
+    uint64_t index;     /* number of this spawn among its parent's; of a root: 0 for that of the
+                         * run, else the submission's */
     const char *name;
 };
 

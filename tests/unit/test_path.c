@@ -33,6 +33,45 @@ static void order_is_that_of_a_walk_from_the_root(void **state)
     }
 }
 
+/* The second and third root, of submissions. */
+static corio_task second = {.name = "second", .index = 1}, third = {.name = "third", .index = 12};
+static corio_task below_second = {.parent = &second, .index = 7};
+static corio_task below_third = {.parent = &third, .index = 0};
+
+static void roots_stand_in_the_order_of_their_numbers(void **state)
+{
+    (void)state;
+    const corio_task *const walk[] = {&root,         &a,     &c,          &b, &second,
+                                      &below_second, &third, &below_third};
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < 8; j++) {
+            int got = order(walk[i], walk[j]);
+            assert_true(i < j ? got < 0 : i > j ? got > 0 : got == 0);
+        }
+    }
+}
+
+static void text_names_a_numbered_root(void **state)
+{
+    (void)state;
+    char text[16];
+    uint64_t indices[2] = {99, 99};
+    corio_task deep = {.parent = &below_third, .index = 345};
+    assert_int_equal(corio_task_path_text(&deep, text, sizeof text), 11);
+    assert_string_equal(text, "#12(0, 345)");
+    assert_int_equal(corio_task_path_text(&deep, text, 3), 11);
+    assert_string_equal(text, "#1");
+    assert_int_equal(corio_task_path_text(&second, text, sizeof text), 4);
+    assert_string_equal(text, "#1()");
+    assert_int_equal(corio_task_path(&deep, indices, 2), 2);
+    assert_int_equal(indices[0], 0);
+    assert_int_equal(indices[1], 345);
+    assert_int_equal(corio_task_root(&deep), 12);
+    assert_int_equal(corio_task_root(&second), 1);
+    assert_int_equal(corio_task_root(&e), 0);
+    assert_int_equal(corio_task_root(NULL), 0);
+}
+
 static void order_of_deep_chains_is_found(void **state)
 {
     (void)state;
@@ -74,6 +113,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_that_of_a_walk_from_the_root),
+        cmocka_unit_test(roots_stand_in_the_order_of_their_numbers),
+        cmocka_unit_test(text_names_a_numbered_root),
         cmocka_unit_test(order_of_deep_chains_is_found),
         cmocka_unit_test(text_is_cut_to_fit_and_terminated),
     };
