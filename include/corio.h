@@ -19,6 +19,7 @@
 #include <corio/mutex.h>
 #include <corio/once.h>
 #include <corio/parallel.h>
+#include <corio/promise.h>
 #include <corio/runtime.h>
 #include <corio/rwlock.h>
 #include <corio/semaphore.h>

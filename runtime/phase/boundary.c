@@ -162,6 +162,17 @@ static void sleep_until_something(corio_runtime *runtime, cr_worker *leader, uin
         cr_trace_phase(leader->trace, "waiting", sched->phase, began, ended);
 }
 
+static bool timers_armed(corio_runtime *runtime)
+{
+    return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
+}
+
+/* Without it, there will never be anything to do. */
+static bool something_may_come(corio_runtime *runtime)
+{
+    return cr_io_waits(&runtime->io) || timers_armed(runtime) || cr_load_32(&runtime->outside) > 0;
+}
+
 /* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
 static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
 {
@@ -170,7 +181,7 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
     uint32_t seen = cr_event_value(&io->replied);
     cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
     if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
-        !cr_io_queued(io))
+        !cr_io_queued(io) && something_may_come(runtime))
         sleep_until_something(runtime, leader, seen);
     cr_io_take_replies(io, leader);
     if (CR_UNLIKELY(io->some_reuse))
@@ -228,7 +239,7 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
             return;
         if (cr_io_queued(io))
             continue;
-        if (cr_io_waits(io) || timers_armed(runtime)) {
+        if (something_may_come(runtime)) {
             wait_for_changes(runtime, leader);
             if (something_goes_on(runtime, leader))
                 return;

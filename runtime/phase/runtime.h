@@ -2,9 +2,10 @@
  *
  * runtime.h - a runtime as a whole: the scheduler, the I/O part, and the run that is going on.
  *
- * Threads: `running` is taken by whoever runs or changes the runtime. The rest is the boundary
- * leader's during a run, and the holder of `running` between runs; but reports may also come from the
- * thread that looks on (watch.h), so they are given out and kept under a lock, one at a time.
+ * Threads: `running` is taken by whoever runs or changes the runtime. `woken` and `outside` are for
+ * other threads, too. The rest is the boundary leader's during a run, and the holder of `running`
+ * between runs; but reports may also come from the thread that looks on (watch.h), so they are given
+ * out and kept under a lock, one at a time.
  */
 #ifndef CR_PHASE_RUNTIME_H
 #define CR_PHASE_RUNTIME_H
@@ -25,6 +26,8 @@ struct corio_runtime {
 
     cr_scope root_scope; /* has the root as its only child, and no owner */
     const char *root_name;
+    corio_waiters woken; /* tasks that other threads let go on: see promise.c */
+    uint32_t outside;    /* tasks that wait for what another thread may do */
     cr_failure *failure; /* of the last run */
     pthread_mutex_t report_lock;
     char *report;       /* of the last run; NULL: none */
@@ -54,7 +57,7 @@ bool cr_boundary(void *owner, cr_worker *leader);
 
 /* The end of a step: marks set in it take effect. True if something can run then. */
 bool cr_settle(corio_runtime *runtime, cr_worker *leader);
-/* While the leader waits: timers fire, and marks set by them or from outside take effect. */
+/* While the leader waits: timers fire, and what was done from outside takes effect: promises, marks. */
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader);
 /* Something has been made runnable at this boundary. */
 bool cr_can_run(const cr_worker *leader);

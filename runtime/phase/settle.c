@@ -12,6 +12,8 @@
  */
 #include "runtime/phase/runtime.h"
 
+#include "runtime/sched/wait.h"
+
 #include <errno.h>
 
 bool cr_can_run(const cr_worker *leader)
@@ -69,8 +71,25 @@ static void fire_timers(cr_sched *sched, cr_worker *leader)
         timer->fire(leader, timer);
 }
 
+/* Who was let go on by another thread. */
+static void take_woken(corio_runtime *runtime, cr_worker *leader)
+{
+    corio_waiters *woken = &runtime->woken;
+    if (cr_load_32(&woken->reserved_count) == 0)
+        return;
+    cr_waiters_lock(woken);
+    cr_wait *first = cr_waiters_take_all_locked(woken);
+    cr_waiters_unlock(woken);
+    while (first != NULL) {
+        cr_wait *next = first->behind;
+        cr_end_park(leader, &first->park, 0);
+        first = next;
+    }
+}
+
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader)
 {
+    take_woken(runtime, leader);
     fire_timers(&runtime->sched, leader);
     if (CR_UNLIKELY(runtime->io.replay.file != NULL))
         cr_io_replay_retries(&runtime->io, leader);
