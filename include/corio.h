@@ -24,6 +24,7 @@
 #include <corio/rwlock.h>
 #include <corio/semaphore.h>
 #include <corio/statistics.h>
+#include <corio/submit.h>
 #include <corio/task.h>
 #include <corio/time.h>
 #include <corio/trace.h>

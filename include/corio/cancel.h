@@ -87,16 +87,16 @@ typedef struct corio_go_options {
  * corio_go; -ECANCELED. */
 CORIO_API int corio_go_with(const corio_go_options *options, corio_task_fn *fn, const void *arg);
 
-/* A way to cancel a run from outside, from any thread. Lives where the caller puts it, until the
- * run is over; zeroed memory is a fresh one. The members are the library's. */
+/* A way to cancel a run, or a job (submit.h), from outside, from any thread. Lives where the caller
+ * puts it, until that is over; zeroed memory is a fresh one. The members are the library's. */
 typedef struct corio_canceller {
     uint32_t reserved_lock;
     int reserved_code;
     void *reserved_run;
 } corio_canceller;
 
-/* corio_canceller_cancel: cancels the run that the canceller was given to, as the failure of its
- * root with `code`; if that has not begun, as soon as it does. Only the first call counts.
+/* corio_canceller_cancel: cancels the run or job that the canceller was given to, as the failure of
+ * its root with `code`; if that has not begun, as soon as it does. Only the first call counts.
  *
  * code: negative. Suspends: never. Thread: any (not from a signal handler). Errors: -EINVAL;
  * -EALREADY it was used before. */

@@ -158,7 +158,7 @@ CORIO_API int corio_runtime_create(const corio_options *options,
 CORIO_API int corio_runtime_destroy(corio_runtime *runtime);
 
 /* corio_run: runs `root` as a task, with all that it spawns, and returns when everything is
- * complete.
+ * complete: also what other threads have submitted meanwhile (submit.h).
  *
  * The calling thread works as worker 0. The runtime may be used again afterwards, from any
  * thread. root, arg: arg is passed on as it is, borrowed until the return. Returns 0, or the
@@ -180,7 +180,7 @@ CORIO_API const corio_error *corio_runtime_error(const corio_runtime *runtime);
  * late) of the last run as text; "" if there was none.
  *
  * Returns a pointer borrowed until the next run or the runtime's end. Suspends: never. Thread:
- * the one that ran. */
+ * the one that ran; of a service the one that has stopped it. */
 CORIO_API const char *corio_runtime_report(const corio_runtime *runtime);
 
 /* corio_runtime_stats: fills *stats, whose size field the caller has set.

@@ -170,7 +170,8 @@ static bool timers_armed(corio_runtime *runtime)
 /* Without it, there will never be anything to do. */
 static bool something_may_come(corio_runtime *runtime)
 {
-    return cr_io_waits(&runtime->io) || timers_armed(runtime) || cr_load_32(&runtime->outside) > 0;
+    return cr_io_waits(&runtime->io) || timers_armed(runtime) ||
+           cr_load_32(&runtime->outside) > 0 || cr_roots_expected(&runtime->roots);
 }
 
 /* Sleeps until a batch is complete, a timer is due, or something changes from outside. */
@@ -219,7 +220,25 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
         cr_reuse_finish(io, leader);
 }
 
-/* Runs I/O phases until something can run. */
+/* A run keeps as many stacks as it needed at most. */
+static void trim_stacks(cr_sched *sched)
+{
+    for (unsigned i = 0; i < sched->worker_count; i++)
+        cr_stack_cache_flush(&sched->pool, &sched->workers[i]->stacks);
+    if (sched->pool.made > CR_STACK_KEEP)
+        cr_stack_pool_trim(&sched->pool, sched->pool.run_peak);
+}
+
+/* A service that has nothing to do: what was needed since it last had nothing to do counts. */
+static void rest(corio_runtime *runtime)
+{
+    if (!cr_roots_idle(&runtime->roots))
+        return;
+    trim_stacks(&runtime->sched);
+    cr_stack_pool_new_run(&runtime->sched.pool);
+}
+
+/* Runs I/O phases until something can run, or the run is over. */
 static void io_phases(corio_runtime *runtime, cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
@@ -239,7 +258,10 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
             return;
         if (cr_io_queued(io))
             continue;
+        if (cr_roots_over(runtime))
+            return;
         if (something_may_come(runtime)) {
+            rest(runtime);
             wait_for_changes(runtime, leader);
             if (something_goes_on(runtime, leader))
                 return;
@@ -258,10 +280,7 @@ static void end_run(corio_runtime *runtime, const cr_worker *leader)
 {
     cr_sched *sched = &runtime->sched;
     CR_INVARIANT(runtime->io.in_flight == 0 && cr_waiters_first(&sched->held) == NULL);
-    for (unsigned i = 0; i < sched->worker_count; i++)
-        cr_stack_cache_flush(&sched->pool, &sched->workers[i]->stacks);
-    if (sched->pool.made > CR_STACK_KEEP)
-        cr_stack_pool_trim(&sched->pool, sched->pool.run_peak);
+    trim_stacks(sched);
     cr_tell_release(&sched->over);
     /* [release quiescence.leave] everything above; worker 0 may return to its caller now */
     cr_store_release_32(&sched->over, 1);
@@ -300,7 +319,8 @@ bool cr_boundary(void *owner, cr_worker *leader)
         cr_deque_free_retired(&sched->workers[i]->behind);
     }
     uint64_t phase = sched->phase;
-    if (cr_scope_unfinished(&runtime->root_scope) == 0) {
+    cr_jobs_end(runtime);
+    if (cr_roots_over(runtime)) {
         tell_phase(runtime, phase, began, true, 0);
         end_run(runtime, leader);
         return false;

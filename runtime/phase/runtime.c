@@ -135,8 +135,10 @@ int corio_runtime_create(const corio_options *options, corio_runtime **ret_runti
         return -ENOMEM;
     runtime->options = resolved;
     pthread_mutex_init(&runtime->report_lock, NULL);
+    cr_roots_init(&runtime->roots);
     rc = open_parts(runtime);
     if (rc != 0) {
+        cr_roots_fini(&runtime->roots);
         pthread_mutex_destroy(&runtime->report_lock);
         cr_free(runtime);
         return rc;
@@ -146,13 +148,12 @@ int corio_runtime_create(const corio_options *options, corio_runtime **ret_runti
     return 0;
 }
 
-/* Takes the runtime for a run or a change; -EBUSY if somebody has it. */
-static int acquire(corio_runtime *runtime)
+int cr_runtime_acquire(corio_runtime *runtime)
 {
     return cr_cas_32(&runtime->running, 0, 1) ? 0 : -EBUSY;
 }
 
-static void release(corio_runtime *runtime)
+void cr_runtime_release(corio_runtime *runtime)
 {
     cr_store_release_32(&runtime->running, 0);
 }
@@ -161,7 +162,7 @@ int corio_runtime_destroy(corio_runtime *runtime)
 {
     if (runtime == NULL)
         return 0;
-    if (acquire(runtime) != 0)
+    if (cr_runtime_acquire(runtime) != 0)
         return -EBUSY;
     delist(runtime);
     cr_watch_stop(runtime->watch);
@@ -169,6 +170,7 @@ int corio_runtime_destroy(corio_runtime *runtime)
     int rc = close_files(runtime);
     cr_io_fini(&runtime->io);
     cr_sched_fini(&runtime->sched);
+    cr_roots_fini(&runtime->roots);
     cr_failure_destroy(runtime->failure);
     cr_free(runtime->report);
     pthread_mutex_destroy(&runtime->report_lock);
@@ -250,58 +252,62 @@ void cr_report_difference(corio_runtime *runtime)
 
 /* -- Running -- */
 
-typedef struct root_call {
-    corio_task_fn *fn;
-    void *arg;
-    uint64_t deadline_ns;
-} root_call;
-
-static int start_root(void *arg)
+void cr_runtime_begin_run(corio_runtime *runtime)
 {
-    const root_call *root = arg;
-    int rc = corio_set_deadline(root->deadline_ns);
-    return rc == 0 ? root->fn(root->arg) : rc;
-}
-
-static int run(corio_runtime *runtime, const char *name, corio_task_fn *root, void *arg,
-               corio_canceller *canceller)
-{
-    if (acquire(runtime) != 0)
-        return -EBUSY;
     forget_last_run(runtime);
-    /* As if somebody waited for the root already: `arrived` is what is left. */
-    cr_scope_init(&runtime->root_scope, NULL, 0);
-    runtime->root_scope.arrived = 1;
-    runtime->root_name = name;
-    cr_item item = {.fn = root, .scope = &runtime->root_scope, .name = name, .arg = arg};
     cr_record_mark(&runtime->io.record, CR_FRAME_RUN);
     cr_replay_begin_run(&runtime->io);
     cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
-    cr_canceller_bind(canceller, runtime);
     if (runtime->io.early != 0)
         cr_early_begin(&runtime->io);
     cr_watch_computing(runtime->watch, true);
-    cr_sched_run(&runtime->sched, &item);
+}
+
+int cr_runtime_end_run(corio_runtime *runtime)
+{
     end_reports(runtime);
-    cr_canceller_bind(canceller, NULL);
     cr_record_mark(&runtime->io.record, CR_FRAME_OVER);
-    runtime->failure = runtime->root_scope.failure;
-    int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;
     int replay_rc = cr_replay_end_run(&runtime->io);
     bool same = cr_log_end_run(&runtime->io.log);
     cr_report_difference(runtime);
-    if (rc == 0)
-        rc = replay_rc != 0 ? replay_rc : same ? 0 : CORIO_EDIFFERENT;
-    release(runtime);
-    return rc;
+    return replay_rc != 0 ? replay_rc : same ? 0 : CORIO_EDIFFERENT;
+}
+
+static void open_roots(cr_roots *roots)
+{
+    pthread_mutex_lock(&roots->lock);
+    cr_roots_open_locked(roots, false);
+    pthread_mutex_unlock(&roots->lock);
+}
+
+static int run(corio_runtime *runtime, const corio_run_options *options, corio_task_fn *fn,
+               void *arg)
+{
+    if (cr_runtime_acquire(runtime) != 0)
+        return -EBUSY;
+    cr_runtime_begin_run(runtime);
+    cr_root *root = &runtime->root;
+    cr_root_init(root, runtime, options->name, fn, arg);
+    root->deadline_ns = options->deadline_ns;
+    open_roots(&runtime->roots);
+    cr_item closure = cr_root_closure(root);
+    cr_canceller_bind(options->canceller, root);
+    cr_sched_run(&runtime->sched, &closure);
+    cr_canceller_bind(options->canceller, NULL);
+    runtime->failure = root->scope.failure;
+    int rc = runtime->failure != NULL ? runtime->failure->error.code : 0;
+    int end = cr_runtime_end_run(runtime);
+    cr_runtime_release(runtime);
+    return rc != 0 ? rc : end;
 }
 
 int corio_run_named(corio_runtime *runtime, const char *name, corio_task_fn *root, void *arg)
 {
     if (runtime == NULL || name == NULL || root == NULL)
         return -EINVAL;
-    return run(runtime, name, root, arg, NULL);
+    const corio_run_options options = {.size = sizeof options, .name = name};
+    return run(runtime, &options, root, arg);
 }
 
 int corio_run_with(corio_runtime *runtime, const corio_run_options *options, corio_task_fn *root,
@@ -311,10 +317,9 @@ int corio_run_with(corio_runtime *runtime, const corio_run_options *options, cor
     if (runtime == NULL || root == NULL || options == NULL ||
         !cr_options_copy(&taken, sizeof taken, options))
         return -EINVAL;
-    const char *name = taken.name != NULL ? taken.name : "root";
-    root_call call = {root, arg, taken.deadline_ns};
-    bool limited = taken.deadline_ns != 0;
-    return run(runtime, name, limited ? start_root : root, limited ? &call : arg, taken.canceller);
+    if (taken.name == NULL)
+        taken.name = "root";
+    return run(runtime, &taken, root, arg);
 }
 
 const corio_error *corio_runtime_error(const corio_runtime *runtime)
@@ -341,10 +346,10 @@ int corio_runtime_trim(corio_runtime *runtime)
 {
     if (runtime == NULL)
         return -EINVAL;
-    if (acquire(runtime) != 0)
+    if (cr_runtime_acquire(runtime) != 0)
         return -EBUSY;
     cr_stack_pool_trim(&runtime->sched.pool, 0);
-    release(runtime);
+    cr_runtime_release(runtime);
     return 0;
 }
 
@@ -369,11 +374,11 @@ int corio_dispatcher_add(corio_runtime *runtime, const corio_dispatcher_options 
 {
     if (runtime == NULL || ret_dispatcher == NULL)
         return -EINVAL;
-    if (acquire(runtime) != 0)
+    if (cr_runtime_acquire(runtime) != 0)
         return -EBUSY;
     bool room = cr_statistics_reserve(&runtime->statistics, runtime->io.dispatcher_count + 1);
     int rc = room ? add_dispatcher(runtime, options, ret_dispatcher) : -ENOMEM;
-    release(runtime);
+    cr_runtime_release(runtime);
     return rc;
 }
 

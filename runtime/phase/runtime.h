@@ -2,15 +2,16 @@
  *
  * runtime.h - a runtime as a whole: the scheduler, the I/O part, and the run that is going on.
  *
- * Threads: `running` is taken by whoever runs or changes the runtime. `woken` and `outside` are for
- * other threads, too. The rest is the boundary leader's during a run, and the holder of `running`
- * between runs; but reports may also come from the thread that looks on (watch.h), so they are given
- * out and kept under a lock, one at a time.
+ * Threads: `running` is taken by whoever runs or changes the runtime. `roots`, `woken` and `outside`
+ * are for other threads, too. The rest is the boundary leader's during a run, and the holder of
+ * `running` between runs; but reports may also come from the thread that looks on (watch.h), so they
+ * are given out and kept under a lock, one at a time.
  */
 #ifndef CR_PHASE_RUNTIME_H
 #define CR_PHASE_RUNTIME_H
 
 #include "runtime/io/io.h"
+#include "runtime/phase/root.h"
 #include "runtime/phase/statistics.h"
 #include "runtime/phase/watch.h"
 #include "runtime/sched/sched.h"
@@ -24,8 +25,9 @@ struct corio_runtime {
     corio_options options; /* resolved: nothing is zero for "default" any more */
     uint32_t running;
 
-    cr_scope root_scope; /* has the root as its only child, and no owner */
-    const char *root_name;
+    cr_root root; /* of the run */
+    cr_roots roots;
+    pthread_t service;
     corio_waiters woken; /* tasks that other threads let go on: see promise.c */
     uint32_t outside;    /* tasks that wait for what another thread may do */
     cr_failure *failure; /* of the last run */
@@ -49,6 +51,13 @@ struct corio_runtime {
 /* All runtimes of the process, for a debugger to find them (tools/gdb). Nothing else looks here. */
 extern corio_runtime *cr_runtimes;
 
+/* Takes the runtime for a run or a change; -EBUSY if somebody has it. */
+int cr_runtime_acquire(corio_runtime *runtime);
+void cr_runtime_release(corio_runtime *runtime);
+/* Before the first task of a run, and behind the last one: 0, or what a check or a replay has found. */
+void cr_runtime_begin_run(corio_runtime *runtime);
+int cr_runtime_end_run(corio_runtime *runtime);
+
 /* Defaults and environment. Errors: -EINVAL. */
 int cr_options_resolve(const corio_options *options, corio_options *ret_resolved);
 
@@ -57,13 +66,11 @@ bool cr_boundary(void *owner, cr_worker *leader);
 
 /* The end of a step: marks set in it take effect. True if something can run then. */
 bool cr_settle(corio_runtime *runtime, cr_worker *leader);
-/* While the leader waits: timers fire, and what was done from outside takes effect: promises, marks. */
+/* While the leader waits: timers fire, and what was done from outside takes effect: submissions,
+ * promises, marks. */
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader);
 /* Something has been made runnable at this boundary. */
 bool cr_can_run(const cr_worker *leader);
-
-/* Tells a canceller (NULL: there is none) which run it is to cancel; NULL: none any more. */
-void cr_canceller_bind(corio_canceller *canceller, corio_runtime *runtime);
 
 /* Nothing can run, nothing is in flight: reports, and makes every call that can give up return
  * -EDEADLK. */

@@ -18,10 +18,10 @@
 
 bool cr_can_run(const cr_worker *leader)
 {
-    /* A waiter that is to settle: a closure has been refused at this boundary, and the next step,
-     * which nobody has anything to do in, ends at once. */
+    /* A waiter that is to settle, or a root that has ended: a closure has been refused at this
+     * boundary, and the next step, which nobody has anything to do in, ends at once. */
     return cr_deque_length_owner(&leader->deque) > 0 || leader->overflow != NULL ||
-           leader->settling != NULL;
+           leader->settling != NULL || leader->ended != NULL;
 }
 
 static void wake_settling(cr_sched *sched, cr_worker *leader)
@@ -90,6 +90,7 @@ static void take_woken(corio_runtime *runtime, cr_worker *leader)
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader)
 {
     take_woken(runtime, leader);
+    cr_jobs_take(runtime, leader);
     fire_timers(&runtime->sched, leader);
     if (CR_UNLIKELY(runtime->io.replay.file != NULL))
         cr_io_replay_retries(&runtime->io, leader);

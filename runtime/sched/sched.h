@@ -83,6 +83,7 @@ struct cr_worker {
     cr_park *overflow;         /* continuations for which the deque had no memory */
     bool errand;               /* it is to go home and run one, before anything else */
     cr_park *settling;         /* waiters of scopes marked in this step: they go on when it ends */
+    cr_park *ended;            /* roots that are complete, but for that of the run */
     void *asked;               /* request lists, see runtime/io */
     cr_trace_buffer *trace;    /* NULL: no trace is written */
     cr_tally *tally;           /* NULL: nobody wants statistics of phases */
@@ -200,9 +201,11 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
 void cr_sched_fini(cr_sched *sched);
 /* Sets worker->special, when it is known who looks on, and whether it is simulated. Nobody runs. */
 void cr_sched_specialise(cr_sched *sched);
-/* The calling thread becomes worker 0, runs `root` and comes back when the boundary says that
- * the run is over. */
+/* The calling thread becomes worker 0, runs `root` (NULL: what the boundary finds) and comes back
+ * when the boundary says that the run is over. */
 void cr_sched_run(cr_sched *sched, const cr_item *root);
+/* A thread of the library's own. */
+int cr_sched_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);
 
 /* -- Moving between stacks (switch.c) -- */
 

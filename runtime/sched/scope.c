@@ -55,9 +55,18 @@ static void settle_later(cr_worker *worker, cr_park *waiter)
     worker->settling = waiter;
 }
 
+/* What waits for a root is no stack: the boundary. */
+static void end_root(cr_worker *worker, cr_park *waiter)
+{
+    waiter->next = worker->ended;
+    worker->ended = waiter;
+}
+
 static void wake_waiter(cr_worker *worker, const cr_scope *scope, cr_park *waiter)
 {
-    if (must_settle(worker, scope))
+    if (CR_UNLIKELY(scope->owner == NULL))
+        end_root(worker, waiter);
+    else if (must_settle(worker, scope))
         settle_later(worker, waiter);
     else
         cr_make_runnable(worker, waiter);

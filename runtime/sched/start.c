@@ -111,7 +111,7 @@ void cr_sched_run(cr_sched *sched, const cr_item *root)
     cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     cr_store_32(&sched->over, 0); /* nobody is active, and worker 0 is this thread */
     /* The deque has room: it is empty. */
-    CR_INVARIANT(cr_deque_push_owner(&worker->deque, root));
+    CR_INVARIANT(root == NULL || cr_deque_push_owner(&worker->deque, root));
     /* [release quiescence.enter] */
     cr_tell_release(&sched->active);
     cr_store_release_32(&sched->active, 1);
@@ -144,7 +144,7 @@ static cr_worker *worker_create(cr_sched *sched, unsigned number)
 
 /* Threads of a library take no signals that are meant for the program; faults must stay open to
  * be handled at all. */
-static int create_thread(cr_worker *worker)
+int cr_sched_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg)
 {
     sigset_t blocked, before;
     sigfillset(&blocked);
@@ -152,7 +152,7 @@ static int create_thread(cr_worker *worker)
     for (size_t i = 0; i < sizeof open_signals / sizeof *open_signals; i++)
         sigdelset(&blocked, open_signals[i]);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = pthread_create(&worker->thread, NULL, worker_main, worker);
+    int rc = pthread_create(ret_thread, NULL, main, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -rc;
 }
@@ -187,7 +187,7 @@ static void release(cr_sched *sched)
 static int start_threads(cr_sched *sched)
 {
     for (unsigned i = 1; i < sched->worker_count; i++) {
-        int rc = create_thread(sched->workers[i]);
+        int rc = cr_sched_thread(&sched->workers[i]->thread, worker_main, sched->workers[i]);
         if (rc != 0) {
             stop_threads(sched, i);
             return rc;
