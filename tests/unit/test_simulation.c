@@ -140,12 +140,44 @@ static void report_names_the_seed(void **state)
     corio_runtime_destroy(runtime);
 }
 
+/* A deadline that passes between two looks of the leader, and cancels nobody who waits. */
+static int stuck(void *arg)
+{
+    corio_waitgroup never = CORIO_WAITGROUP_INIT;
+    (void)arg;
+    CHECK(corio_waitgroup_add(&never, 1) == 0);
+    return corio_waitgroup_wait(&never) == -EDEADLK ? 0 : -EBADMSG;
+}
+
+static int shielded(void *arg)
+{
+    CHECK(corio_shield(true) == 0);
+    CHECK(corio_go(stuck, NULL) == 0);
+    CHECK(corio_set_deadline(corio_now_ns() + *(uint64_t *)arg) == 0);
+    return corio_wait();
+}
+
+static void a_deadline_that_lets_nobody_go_on_hides_no_deadlock(void **state)
+{
+    (void)state;
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.sim_seed = 1;
+    for (uint64_t limit = 0; limit < 5000; limit += 50) {
+        corio_runtime *runtime;
+        assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+        assert_int_equal(corio_run(runtime, shielded, &limit), 0);
+        assert_non_null(strstr(corio_runtime_report(runtime), "task stuck (0)"));
+        assert_int_equal(corio_runtime_destroy(runtime), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests_of_it[] = {
         cmocka_unit_test(same_seed_gives_the_same_run),
         cmocka_unit_test(clock_jumps_to_the_next_timer),
         cmocka_unit_test(report_names_the_seed),
+        cmocka_unit_test(a_deadline_that_lets_nobody_go_on_hides_no_deadlock),
     };
     return cmocka_run_group_tests(tests_of_it, NULL, NULL);
 }
