@@ -16,7 +16,8 @@ import sys
 
 import machine
 
-PROGRAMS = ["switch", "spawn", "trees", "io", "early", "busy", "system", "memory", "mutex", "sync", "primitives"]
+PROGRAMS = ["switch", "spawn", "trees", "io", "early", "busy", "system", "memory", "mutex", "sync", "primitives",
+            "submit"]
 GOOGLE_KEYS = {
     "name", "run_name", "run_type", "repetitions", "repetition_index", "threads", "iterations", "real_time", "cpu_time",
     "time_unit", "family_index", "per_family_instance_index",
