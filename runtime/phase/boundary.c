@@ -238,6 +238,12 @@ static void rest(corio_runtime *runtime)
     cr_stack_pool_new_run(&runtime->sched.pool);
 }
 
+/* No root is left, that of the run or another. */
+static bool is_over(corio_runtime *runtime)
+{
+    return cr_scope_unfinished(&runtime->root.scope) == 0 && cr_roots_over(&runtime->roots);
+}
+
 /* Runs I/O phases until something can run, or the run is over. */
 static void io_phases(corio_runtime *runtime, cr_worker *leader)
 {
@@ -258,7 +264,7 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
             return;
         if (cr_io_queued(io))
             continue;
-        if (cr_roots_over(runtime))
+        if (is_over(runtime))
             return;
         if (something_may_come(runtime)) {
             rest(runtime);
@@ -317,10 +323,11 @@ bool cr_boundary(void *owner, cr_worker *leader)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
         cr_deque_free_retired(&sched->workers[i]->behind);
+        if (CR_UNLIKELY(sched->workers[i]->ended != NULL))
+            cr_jobs_end(runtime, sched->workers[i]);
     }
     uint64_t phase = sched->phase;
-    cr_jobs_end(runtime);
-    if (cr_roots_over(runtime)) {
+    if (is_over(runtime)) {
         tell_phase(runtime, phase, began, true, 0);
         end_run(runtime, leader);
         return false;

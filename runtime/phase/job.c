@@ -62,11 +62,8 @@ void cr_roots_open_locked(cr_roots *roots, bool service)
     roots->awaited = 0;
 }
 
-bool cr_roots_over(corio_runtime *runtime)
+bool cr_roots_over(cr_roots *roots)
 {
-    cr_roots *roots = &runtime->roots;
-    if (cr_scope_unfinished(&runtime->root.scope) != 0)
-        return false;
     pthread_mutex_lock(&roots->lock);
     bool over = roots->first == NULL && !roots->service;
     if (over)
@@ -196,8 +193,6 @@ int corio_submit_with(corio_runtime *runtime, const corio_submit_options *option
 void cr_jobs_take(corio_runtime *runtime, cr_worker *leader)
 {
     cr_roots *roots = &runtime->roots;
-    if (cr_load_ptr((void *const *)&roots->pending) == NULL)
-        return;
     pthread_mutex_lock(&roots->lock);
     corio_job *job = roots->pending;
     cr_store_ptr(&roots->pending, NULL);
@@ -249,24 +244,15 @@ static void end(corio_runtime *runtime, corio_job *job)
     release(job);
 }
 
-/* A scope whose mark is on the list of those to be widened must not go before that is done. */
-static void end_all(corio_runtime *runtime, cr_worker *worker)
+void cr_jobs_end(corio_runtime *runtime, cr_worker *worker)
 {
+    /* A scope whose mark is on the list of those to be widened must not go before that is done. */
     if (runtime->sched.cancel.partial != NULL)
         cr_cancel_widen(&runtime->sched.cancel);
     while (worker->ended != NULL) {
         cr_park *park = worker->ended;
         worker->ended = park->next;
         end(runtime, park->object);
-    }
-}
-
-void cr_jobs_end(corio_runtime *runtime)
-{
-    cr_sched *sched = &runtime->sched;
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        if (CR_UNLIKELY(sched->workers[i]->ended != NULL))
-            end_all(runtime, sched->workers[i]);
     }
 }
 

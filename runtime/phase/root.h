@@ -87,12 +87,16 @@ void cr_canceller_bind(corio_canceller *canceller, cr_root *root);
 
 /* -- The leader's -- */
 
-/* Roots that are complete get their results. */
-void cr_jobs_end(corio_runtime *runtime);
+/* Roots in the worker's `ended` get their results. */
+void cr_jobs_end(corio_runtime *runtime, cr_worker *worker);
+static inline bool cr_jobs_pending(const cr_roots *roots)
+{
+    return CR_UNLIKELY(cr_load_ptr((void *const *)&roots->pending) != NULL);
+}
 /* What was submitted becomes runnable. */
 void cr_jobs_take(corio_runtime *runtime, cr_worker *leader);
-/* No root is left, and none can come any more. */
-bool cr_roots_over(corio_runtime *runtime);
+/* No job is left, and none can come any more. */
+bool cr_roots_over(cr_roots *roots);
 /* A root has not been taken, or may come: in a service, but not while somebody drains it who waits for
  * one of those that are left. */
 bool cr_roots_expected(cr_roots *roots);

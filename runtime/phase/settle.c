@@ -75,8 +75,6 @@ static void fire_timers(cr_sched *sched, cr_worker *leader)
 static void take_woken(corio_runtime *runtime, cr_worker *leader)
 {
     corio_waiters *woken = &runtime->woken;
-    if (cr_load_32(&woken->reserved_count) == 0)
-        return;
     cr_waiters_lock(woken);
     cr_wait *first = cr_waiters_take_all_locked(woken);
     cr_waiters_unlock(woken);
@@ -89,8 +87,10 @@ static void take_woken(corio_runtime *runtime, cr_worker *leader)
 
 void cr_apply_changes(corio_runtime *runtime, cr_worker *leader)
 {
-    take_woken(runtime, leader);
-    cr_jobs_take(runtime, leader);
+    if (CR_UNLIKELY(cr_load_32(&runtime->woken.reserved_count) != 0))
+        take_woken(runtime, leader);
+    if (cr_jobs_pending(&runtime->roots))
+        cr_jobs_take(runtime, leader);
     fire_timers(&runtime->sched, leader);
     if (CR_UNLIKELY(runtime->io.replay.file != NULL))
         cr_io_replay_retries(&runtime->io, leader);
