@@ -219,10 +219,12 @@ static void stop_cancelling(cr_roots *roots, corio_job *job)
 
 static void tell(corio_job *job)
 {
+    cr_tell_release(&job->state);
     /* [release job.state] */
     cr_store_release_32(&job->state, CR_JOB_KNOWN);
     if (job->options.done != NULL)
         job->options.done(job->options.self, job, job->code);
+    cr_tell_release(&job->state);
     /* [release job.state] */
     cr_store_release_32(&job->state, CR_JOB_COMPLETE);
     cr_event_signal(&job->complete);
@@ -259,7 +261,9 @@ void cr_jobs_end(corio_runtime *runtime, cr_worker *worker)
 static uint32_t state_of(const corio_job *job)
 {
     /* [acquire job.state] */
-    return cr_load_acquire_32(&job->state);
+    uint32_t state = cr_load_acquire_32(&job->state);
+    cr_tell_acquire(&job->state);
+    return state;
 }
 
 bool corio_job_is_complete(const corio_job *job)
