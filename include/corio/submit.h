@@ -52,8 +52,8 @@ typedef struct corio_submit_options {
  * arg: passed on as it is, borrowed until the job is complete. ret_job: given, release it with
  * corio_job_release; NULL: nobody will ask for the result. The runtime must not be destroyed before
  * the return. Suspends: never. Thread: any, tasks included. Errors: -EINVAL bad argument; -ENOMEM;
- * -ESHUTDOWN it does not run, or its end has begun. The root does not run then, and `done` is not
- * told. */
+ * -ESHUTDOWN it does not run, or its end has begun; -ENOTSUP it records or replays. The root does not
+ * run then, and `done` is not told. */
 CORIO_API int corio_submit_named(corio_runtime *runtime, const char *name, corio_task_fn *root,
                                  void *arg, corio_job **ret_job);
 CORIO_API int corio_submit_with(corio_runtime *runtime, const corio_submit_options *options,
@@ -97,7 +97,7 @@ CORIO_API void corio_job_release(corio_job *job);
  * deadlocked while another may still be submitted. It is, with a report and -EDEADLK for those who
  * wait, while somebody drains or stops the service and nothing is in flight. Signals: its threads take
  * none that are meant for the program. Suspends: never. Thread: any. Errors: -EINVAL no runtime; -EBUSY
- * it runs already; -EAGAIN a thread cannot be made. */
+ * it runs already; -EAGAIN a thread cannot be made; -ENOTSUP it records or replays. */
 CORIO_API int corio_runtime_start(corio_runtime *runtime) CORIO_MUST_CHECK;
 
 /* corio_runtime_drain: waits until all that was submitted before the call is complete; meanwhile more

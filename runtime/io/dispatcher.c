@@ -118,10 +118,9 @@ int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
         return -EINVAL;
     if (hands_over_early(&taken) && (io->strict || taken.dedup || taken.cache_bytes != 0))
         return -EINVAL;
-    bool replaying = io->replay.file != NULL;
-    if ((taken.not_recorded || hands_over_early(&taken)) && (replaying || io->record.file != NULL))
+    if ((taken.not_recorded || hands_over_early(&taken)) && cr_io_is_taped(io))
         return -ENOTSUP;
-    if (replaying)
+    if (io->replay.file != NULL)
         taken.dispatch = cr_replay_dispatch;
     corio_dispatcher *dispatcher = cr_alloc_zeroed(sizeof *dispatcher);
     if (dispatcher == NULL)

@@ -234,6 +234,12 @@ static inline cr_moment cr_io_moment(const cr_io *io)
     return (cr_moment){.phase = io->sched->phase, .place = io->place};
 }
 
+/* Answers are recorded, or come from a recording. */
+static inline bool cr_io_is_taped(const cr_io *io)
+{
+    return io->record.file != NULL || io->replay.file != NULL;
+}
+
 /* Whether something may come without any task's doing: answers, or what was put off. */
 static inline bool cr_io_waits(const cr_io *io)
 {

@@ -162,11 +162,6 @@ static void sleep_until_something(corio_runtime *runtime, cr_worker *leader, uin
         cr_trace_phase(leader->trace, "waiting", sched->phase, began, ended);
 }
 
-static bool timers_armed(corio_runtime *runtime)
-{
-    return cr_timers_next(&runtime->sched.timers) != CR_NEVER;
-}
-
 /* Without it, there will never be anything to do. */
 static bool something_may_come(corio_runtime *runtime)
 {
@@ -316,9 +311,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     uint64_t began = cr_now_ns();
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
-    cr_watch_computing(runtime->watch, false);
-    if (CR_UNLIKELY(runtime->io.early != 0))
-        cr_early_end(&runtime->io);
+    cr_phase_ends(runtime);
     cr_io_begin(&runtime->io);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);
@@ -350,9 +343,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     runtime->phase_began_ns = runtime->statistics.wanted ? cr_now_ns() : ended;
     runtime->io_phase_ns += ended - began;
     CR_PROBE2(phase_begin, sched->phase, count + cr_deque_length_owner(&leader->deque));
-    if (CR_UNLIKELY(runtime->io.early != 0))
-        cr_early_begin(&runtime->io);
-    cr_watch_computing(runtime->watch, true);
+    cr_phase_begins(runtime);
     cr_resume_all(leader, parks, count);
     return true;
 }

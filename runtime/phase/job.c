@@ -160,6 +160,8 @@ static int enter(corio_runtime *runtime, corio_job *job, corio_job **ret_job)
 static int submit(corio_runtime *runtime, const corio_submit_options *options, corio_task_fn *fn,
                   void *arg, corio_job **ret_job)
 {
+    if (cr_io_is_taped(&runtime->io)) /* when it came is not recorded */
+        return -ENOTSUP;
     corio_job *job = create(runtime, options, fn, arg);
     if (job == NULL)
         return -ENOMEM;

@@ -259,9 +259,7 @@ void cr_runtime_begin_run(corio_runtime *runtime)
     cr_replay_begin_run(&runtime->io);
     cr_statistics_begin_run(&runtime->statistics, &runtime->sched);
     runtime->phase_began_ns = cr_now_ns();
-    if (runtime->io.early != 0)
-        cr_early_begin(&runtime->io);
-    cr_watch_computing(runtime->watch, true);
+    cr_phase_begins(runtime);
 }
 
 int cr_runtime_end_run(corio_runtime *runtime)

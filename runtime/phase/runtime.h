@@ -58,6 +58,21 @@ void cr_runtime_release(corio_runtime *runtime);
 void cr_runtime_begin_run(corio_runtime *runtime);
 int cr_runtime_end_run(corio_runtime *runtime);
 
+/* A CPU phase begins or ends, for those who do something beside it. */
+static inline void cr_phase_begins(corio_runtime *runtime)
+{
+    if (CR_UNLIKELY(runtime->io.early != 0))
+        cr_early_begin(&runtime->io);
+    cr_watch_computing(runtime->watch, true);
+}
+
+static inline void cr_phase_ends(corio_runtime *runtime)
+{
+    cr_watch_computing(runtime->watch, false);
+    if (CR_UNLIKELY(runtime->io.early != 0))
+        cr_early_end(&runtime->io);
+}
+
 /* Defaults and environment. Errors: -EINVAL. */
 int cr_options_resolve(const corio_options *options, corio_options *ret_resolved);
 

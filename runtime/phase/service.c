@@ -21,6 +21,8 @@ int corio_runtime_start(corio_runtime *runtime)
 {
     if (runtime == NULL)
         return -EINVAL;
+    if (cr_io_is_taped(&runtime->io))
+        return -ENOTSUP;
     if (cr_runtime_acquire(runtime) != 0)
         return -EBUSY;
     cr_runtime_begin_run(runtime);
@@ -33,8 +35,11 @@ int corio_runtime_start(corio_runtime *runtime)
     if (rc == 0)
         cr_roots_open_locked(roots, true);
     pthread_mutex_unlock(&roots->lock);
-    if (rc != 0)
+    if (rc != 0) {
+        cr_phase_ends(runtime);
+        (void)cr_runtime_end_run(runtime);
         cr_runtime_release(runtime);
+    }
     return rc;
 }
 

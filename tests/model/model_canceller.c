@@ -81,6 +81,24 @@ void cr_replay_go(cr_io *io)
     (void)io;
 }
 
+bool cr_roots_over(cr_roots *roots)
+{
+    (void)roots;
+    return true;
+}
+
+bool cr_roots_idle(cr_roots *roots)
+{
+    (void)roots;
+    return false;
+}
+
+bool cr_roots_expected(cr_roots *roots)
+{
+    (void)roots;
+    return false;
+}
+
 bool cr_io_queued(const cr_io *io)
 {
     (void)io;
@@ -188,6 +206,10 @@ static _Noreturn void not_here(void)
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 NOT_HERE(cr_stack *, cr_stack_take(cr_stack_pool *pool, cr_stack_cache *cache))
 NOT_HERE(void, cr_stack_give(cr_stack_pool *pool, cr_stack_cache *cache, cr_stack *stack))
+NOT_HERE(void, cr_jobs_end(corio_runtime *runtime, cr_worker *worker))
+NOT_HERE(void, cr_jobs_take(corio_runtime *runtime, cr_worker *leader))
+
+NOT_HERE(void, cr_stack_pool_new_run(cr_stack_pool *pool))
 NOT_HERE(void, cr_early_begin(cr_io *io))
 NOT_HERE(void, cr_early_end(cr_io *io))
 NOT_HERE(void, cr_io_replay_retries(cr_io *io, cr_worker *leader))
@@ -219,7 +241,8 @@ static void begin(corio_wait_mode mode)
     memset(&world, 0, sizeof world);
     corio_runtime *runtime = world.runtime = model_alloc(sizeof *world.runtime);
     cr_sched *sched = &runtime->sched;
-    runtime->root_name = "root";
+    runtime->root.name = "root";
+    runtime->root.runtime = runtime;
     runtime->options.wait_mode = mode;
     world.workers[0] = &world.leader;
     world.leader.sched = sched;
@@ -229,13 +252,13 @@ static void begin(corio_wait_mode mode)
     cr_cancel_new_run(&sched->cancel);
     cr_timers_init(&sched->timers);
     cr_event_init(&runtime->io.replied);
-    cr_scope_init(&runtime->root_scope, NULL, 0);
-    runtime->root_scope.arrived = 1;
-    world.task.in = &runtime->root_scope;
+    cr_scope_init(&runtime->root.scope, NULL, 0);
+    runtime->root.scope.arrived = 1;
+    world.task.in = &runtime->root.scope;
     world.park = (cr_park){.stack = &world.stack, .task = &world.task, .reason = &waits};
     model_name(&world.canceller, sizeof world.canceller, "canceller");
     model_name(&sched->cancel, sizeof sched->cancel, "cancel");
-    model_name(&runtime->root_scope, sizeof runtime->root_scope, "root scope");
+    model_name(&runtime->root.scope, sizeof runtime->root.scope, "root scope");
     model_name(&runtime->io.replied, sizeof runtime->io.replied, "replied");
     model_name(&runtime->io.replies, sizeof runtime->io.replies, "replies");
     model_name(runtime, sizeof *runtime, "runtime");
@@ -281,7 +304,7 @@ static void begin_strict(void)
     world.runtime->io.in_flight = 1;
     world.answers = true;
     add_sleeper();
-    world.runtime->root_scope.arrived = 2;
+    world.runtime->root.scope.arrived = 2;
 }
 
 /* Those that go on end. */
@@ -290,12 +313,12 @@ static void end_tasks(corio_runtime *runtime)
     if (world.leader.overflow != NULL) {
         world.leader.overflow = NULL;
         cr_timers_disarm(&runtime->sched.timers, &world.timer);
-        (void)cr_scope_arrive(&runtime->root_scope, 1);
+        (void)cr_scope_arrive(&runtime->root.scope, 1);
     }
     if (runtime->io.ready_count > 0) {
         if (world.fails)
-            cr_scope_fail(&runtime->sched.cancel, &runtime->root_scope, &world.task, -EILSEQ);
-        (void)cr_scope_arrive(&runtime->root_scope, 1);
+            cr_scope_fail(&runtime->sched.cancel, &runtime->root.scope, &world.task, -EILSEQ);
+        (void)cr_scope_arrive(&runtime->root.scope, 1);
     }
 }
 
@@ -313,7 +336,7 @@ static bool is_earlier(const cr_cancel *cancel, const cr_mark *mark)
 static void check_marks(const corio_runtime *runtime)
 {
     const cr_cancel *cancel = &runtime->sched.cancel;
-    const cr_mark *root = &runtime->root_scope.mark, *other = &world.other.mark;
+    const cr_mark *root = &runtime->root.scope.mark, *other = &world.other.mark;
     MODEL_CHECK(cancel->live == (uint32_t)is_set(root) + is_set(other));
     MODEL_CHECK(cancel->earlier == (uint32_t)is_earlier(cancel, root) + is_earlier(cancel, other));
 }
@@ -322,12 +345,12 @@ static void check_marks(const corio_runtime *runtime)
 static void run_it(void)
 {
     corio_runtime *runtime = world.runtime;
-    cr_canceller_bind(&world.canceller, runtime);
+    cr_canceller_bind(&world.canceller, &runtime->root);
     while (cr_boundary(runtime, &world.leader))
         end_tasks(runtime);
     cr_canceller_bind(&world.canceller, NULL);
     check_marks(runtime);
-    cr_failure *failure = runtime->root_scope.failure;
+    cr_failure *failure = runtime->root.scope.failure;
     world.code = failure != NULL ? failure->error.code : 0;
     cr_failure_destroy(failure);
     if (world.answers) /* as cr_io_stop does it */

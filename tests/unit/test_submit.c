@@ -630,6 +630,26 @@ static void misuse_is_a_named_error(void **state)
     assert_int_equal(corio_runtime_destroy(runtime), 0);
 }
 
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* When a submission came is not recorded. */
+static void recorded_runtimes_take_none(void **state)
+{
+    (void)state;
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime;
+    options.record = "/dev/null";
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    assert_int_equal(corio_submit(runtime, nothing, NULL, NULL), -ENOTSUP);
+    assert_int_equal(corio_runtime_start(runtime), -ENOTSUP);
+    assert_int_equal(corio_run(runtime, nothing, NULL), 0);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +671,7 @@ int main(void)
         cmocka_unit_test(waiting_may_have_a_limit),
         cmocka_unit_test(a_simulation_takes_jobs),
         cmocka_unit_test(misuse_is_a_named_error),
+        cmocka_unit_test(recorded_runtimes_take_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
