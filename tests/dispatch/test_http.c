@@ -57,10 +57,13 @@ static int ask_beside(const char *path)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     int length = snprintf(text, sizeof text, "GET %s HTTP/1.0\r\n\r\n", path);
-    assert_int_equal(write(fd, text, (size_t)length), length);
+    for (ssize_t at = 0, rc; at<length; at += rc> 0 ? rc : 0)
+        assert_true((rc = write(fd, text + at, (size_t)(length - at))) > 0 || errno == EINTR);
     size_t got = 0;
-    for (ssize_t rc; (rc = read(fd, text + got, sizeof text - 1 - got)) > 0;)
-        got += (size_t)rc;
+    for (ssize_t rc; (rc = read(fd, text + got, sizeof text - 1 - got)) != 0;) {
+        assert_true(rc > 0 || errno == EINTR);
+        got += rc > 0 ? (size_t)rc : 0;
+    }
     close(fd);
     text[got] = '\0';
     const char *last = strrchr(text, '\n');
