@@ -108,6 +108,22 @@ void cr_stack_pool_fini(cr_stack_pool *pool)
     pool->memory = NULL;
 }
 
+/* The process has as many mappings as it may. The last guards go, so that it has some left for the heap
+ * and whatever it maps; and the rest of the reservation becomes like what is in use, but for its
+ * protection, so that from here on the last mapping only grows. */
+static void stop_guarding_locked(cr_stack_pool *pool)
+{
+    enum { spared = 64 };
+    pool->guard = CORIO_GUARD_NONE;
+    size_t slot = pool->readable;
+    for (unsigned i = 0; i < spared && slot-- > 0; i++) {
+        if (open_up(slot_memory(pool, slot), pool->page_bytes))
+            pool->unguarded++;
+    }
+    (void)madvise(slot_memory(pool, pool->readable),
+                  (pool->max_stacks - pool->readable) * pool->slot_bytes, MADV_DODUMP);
+}
+
 /* Makes slots readable up to and including `slot`. */
 static bool make_readable_locked(cr_stack_pool *pool, size_t slot)
 {
@@ -123,7 +139,7 @@ static bool make_readable_locked(cr_stack_pool *pool, size_t slot)
             pool->readable += 1;
             return true;
         }
-        pool->guard = CORIO_GUARD_NONE;
+        stop_guarding_locked(pool);
     }
     if (!open_up(from, chunk * pool->slot_bytes))
         return false;
