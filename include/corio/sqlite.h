@@ -10,8 +10,9 @@
  *           thread, the others by threads of the corio_sqlite, made when they are first needed.
  *           Each reader asks in one read transaction, so it sees one state of the database; two
  *           readers may see two. The batch is answered as a whole.
- *   exec    one or more statements for each request. A batch is one transaction on the writer;
- *           batches are committed in the order in which they were handed over.
+ *   exec    one or more statements for each request. A batch is one transaction on the writer, and
+ *           batches of a dispatcher that come while the writer works share the next one; they are
+ *           committed in the order in which they were handed over.
  *
  * Durability: the writer uses WAL (with CORIO_SQLITE_SYNC_NORMAL by default). A committed batch
  * survives a crash of the process in every mode; a power failure may undo the last commits unless
@@ -194,7 +195,9 @@ typedef struct corio_sqlite_exec {
         void *self,
         const void *input); /* see corio_dispatcher_options; NULL: of the input's bytes */
     void *self;             /* first argument of the three; borrowed until the runtime's end */
-    bool all_or_nothing;  /* one failed request undoes its whole batch; the others get -ECANCELED */
+    /* One failed request undoes its whole batch; the others get -ECANCELED. Such batches have a
+     * transaction each. */
+    bool all_or_nothing;
     size_t max_batch;     /* see corio_dispatcher_options: most requests in a transaction */
     size_t max_in_flight; /* see corio_dispatcher_options */
 } corio_sqlite_exec;
@@ -203,7 +206,8 @@ typedef struct corio_sqlite_exec {
  *
  * A request that fails does not change the database; the others of its batch are committed,
  * unless all_or_nothing is set. If the transaction itself fails (disk full, an I/O error, the
- * commit), it is rolled back and all its requests get that error. exec: borrowed for the call;
+ * commit), it is rolled back and all its requests get that error; but if several batches shared it,
+ * each gets one of its own first. exec: borrowed for the call;
  * ret_dispatcher: borrowed, lives as long as the runtime. Suspends: never. Thread: any, outside
  * of runs. Errors: -EINVAL bad argument, or SQL that does not prepare; -EROFS the database is
  * read_only; -ENOTCONN it is offline; as corio_dispatcher_add. A recording has the output's bytes. */
@@ -234,7 +238,7 @@ typedef struct corio_sqlite_stats {
 /* corio_sqlite_dispatcher_stats: fills *stats, whose size field the caller has set.
  *
  * dispatcher: one that corio_sqlite_add_query or corio_sqlite_add_exec gave.
- * Suspends: never. Thread: any, outside of runs. Errors: -EINVAL a bad pointer or size. */
+ * Suspends: never. Thread: any. Errors: -EINVAL a bad pointer or size. */
 CORIO_API int corio_sqlite_dispatcher_stats(const corio_dispatcher *dispatcher,
                                             corio_sqlite_stats *stats);
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -687,6 +688,129 @@ static void a_full_database_fails_the_whole_batch(void **state)
     assert_int_equal(sqlite3_get_autocommit(corio_sqlite_writer(world->database)), 1);
 }
 
+/* The first batch holds the writer until two more, of later phases, wait for it. */
+struct meeting {
+    struct world *world;
+    sem_t begun, all_here;
+    bool held;
+    int bad; /* result of the second batch's request */
+    int results[3];
+};
+
+static int execute_meeting(void *self, sqlite3_stmt *const *statements, const void *input,
+                           void *output)
+{
+    (void)output;
+    struct meeting *meeting = self;
+    const int64_t *pair = input;
+    if (!meeting->held) { /* the first, which is alone */
+        meeting->held = true;
+        sem_post(&meeting->begun);
+        sem_wait(&meeting->all_here);
+    }
+    int rc = bind_pair(NULL, statements[0], input);
+    if (rc == 0)
+        rc = corio_sqlite_step(statements[0]);
+    return pair[1] == 1 && meeting->bad ? meeting->bad : rc;
+}
+
+struct guest {
+    struct meeting *meeting;
+    int64_t number;
+};
+
+/* As many phases as its number says, then a request; the last only says that all are here. */
+static int come(void *arg)
+{
+    const struct guest *guest = arg;
+    struct meeting *meeting = guest->meeting;
+    struct answer answer;
+    int64_t key = 1, pair[2] = {2000 + guest->number, guest->number};
+    for (int64_t i = 0; i < guest->number; i++) {
+        int rc = corio_io(meeting->world->query, &key, &answer);
+        if (rc < 0)
+            return rc;
+    }
+    if (guest->number == 1)
+        sem_wait(&meeting->begun); /* blocks this phase until an I/O thread has begun */
+    if (guest->number < 3)
+        meeting->results[guest->number] = corio_io(meeting->world->exec, pair, NULL);
+    else
+        sem_post(&meeting->all_here);
+    return 0;
+}
+
+static int meet(void *arg)
+{
+    for (int64_t i = 0; i < 4; i++) {
+        struct guest guest = {arg, i};
+        corio_go_copy(come, &guest, sizeof guest);
+    }
+    return corio_wait();
+}
+
+/* Returns the figures. Batches: 0 first, then 1 and 2 while it is at work. */
+static corio_sqlite_stats run_meeting(struct meeting *meeting, bool all_or_nothing,
+                                      size_t max_batch)
+{
+    struct world *world = meeting->world;
+    corio_options options = CORIO_OPTIONS_INIT;
+    options.workers = 2;
+    corio_runtime_destroy(world->runtime);
+    assert_int_equal(corio_runtime_create(&options, &world->runtime), 0);
+    add_query(world, 0, false);
+    const corio_sqlite_exec exec = {
+        .size = sizeof exec,
+        .sql = {"INSERT INTO t VALUES(?1, ?2)"},
+        .input_bytes = 2 * sizeof(int64_t),
+        .execute = execute_meeting,
+        .self = meeting,
+        .all_or_nothing = all_or_nothing,
+        .max_batch = max_batch,
+    };
+    assert_int_equal(corio_sqlite_add_exec(world->database, world->runtime, &exec, &world->exec),
+                     0);
+    meeting->held = false;
+    sem_init(&meeting->begun, 0, 0);
+    sem_init(&meeting->all_here, 0, 0);
+    assert_int_equal(corio_run(world->runtime, meet, meeting), 0);
+    sem_destroy(&meeting->begun);
+    sem_destroy(&meeting->all_here);
+    corio_sqlite_stats stats = stats_of(world->exec);
+    assert_int_equal(stats.batches, 3);
+    assert_int_equal(stats.requests, 3);
+    return stats;
+}
+
+static void batches_that_wait_are_committed_together(void **state)
+{
+    struct meeting meeting = {.world = *state};
+    assert_int_equal(run_meeting(&meeting, false, 0).transactions, 2);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(meeting.results[i], 0);
+    assert_int_equal(scalar(meeting.world, "SELECT count(*) FROM t WHERE k >= 2000"), 3);
+}
+
+static void batches_that_must_not_meet_do_not(void **state)
+{
+    struct meeting meeting = {.world = *state};
+    assert_int_equal(run_meeting(&meeting, true, 0).transactions, 3);
+    assert_int_equal(sqlite3_exec(corio_sqlite_writer(meeting.world->database),
+                                  "DELETE FROM t WHERE k >= 2000", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(run_meeting(&meeting, false, 1).transactions, 3);
+}
+
+static void an_error_of_a_batch_is_not_that_of_those_that_met_it(void **state)
+{
+    struct meeting meeting = {.world = *state, .bad = -EIO}; /* which ends a transaction */
+    assert_int_equal(run_meeting(&meeting, false, 0).transactions, 3);
+    assert_int_equal(meeting.results[0], 0);
+    assert_int_equal(meeting.results[1], -EIO);
+    assert_int_equal(meeting.results[2], 0);
+    assert_int_equal(scalar(meeting.world, "SELECT sum(k) FROM t WHERE k >= 2000"), 4002);
+}
+
 /* -- Locks -- */
 
 static sqlite3 *lock_database(const struct world *world)
@@ -904,6 +1028,9 @@ int main(void)
         WORLD_TEST(a_failed_request_is_undone_by_itself),
         WORLD_TEST(max_batch_bounds_a_transaction),
         WORLD_TEST(a_full_database_fails_the_whole_batch),
+        WORLD_TEST(batches_that_wait_are_committed_together),
+        WORLD_TEST(batches_that_must_not_meet_do_not),
+        WORLD_TEST(an_error_of_a_batch_is_not_that_of_those_that_met_it),
         WORLD_TEST(a_lock_that_stays_ends_in_busy),
         WORLD_TEST(a_lock_that_goes_is_waited_for),
         WORLD_TEST(bad_files_and_options_are_refused),

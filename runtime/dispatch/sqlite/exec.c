@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec.c - the exec dispatcher: a batch is one transaction.
+ * exec.c - the exec dispatcher: what waits is one transaction.
  *
  * The writer is one connection, so batches take turns, in the order in which they were handed over.
  * The first is submitted to an I/O thread; those that come while it works wait in the database's
@@ -8,6 +8,10 @@
  *
  *     begin immediate -> each request (in a savepoint if it may use several statements) -> commit
  *     -> answers
+ *
+ * Batches of one dispatcher that have come to wait for the writer go into one transaction: where
+ * answers stream, what meets in a phase may be little, and a commit costs the same for much. If
+ * that transaction fails, each batch gets one of its own, so that an error reaches its batch only.
  *
  * Requests are answered after the commit only: a task that has its answer can rely on it.
  */
@@ -30,9 +34,8 @@ struct exec {
     unsigned busy; /* batches put off in a row */
 };
 
-/* How a batch went: its own error, which all get, or each request's. */
+/* How a transaction went: its own error, which all get, or each request's, which are in the turns. */
 struct outcome {
-    int *each;
     int all;
     size_t failed;
 };
@@ -80,14 +83,14 @@ static bool ends_transaction(struct exec *exec, int rc)
            sqlite3_get_autocommit(exec->face.database->writer.handle);
 }
 
-static void run_requests(struct exec *exec, corio_batch *batch, struct outcome *outcome)
+static void run_requests(struct exec *exec, struct cr_sqlite_turn *turn, struct outcome *outcome)
 {
-    size_t n = corio_batch_len(batch);
+    size_t n = corio_batch_len(turn->batch);
     for (size_t i = 0; i < n && outcome->all == 0; i++) {
-        const void *input = corio_batch_input(batch, i);
-        int rc = exec->options.execute ? run_free(exec, input, corio_batch_output(batch, i))
+        const void *input = corio_batch_input(turn->batch, i);
+        int rc = exec->options.execute ? run_free(exec, input, corio_batch_output(turn->batch, i))
                                        : run_plain(exec, input);
-        outcome->each[i] = rc;
+        turn->each[i] = rc;
         outcome->failed += rc < 0;
         if (rc < 0 && ends_transaction(exec, rc))
             outcome->all = rc;
@@ -100,7 +103,8 @@ static void rollback(sqlite3 *handle)
         sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
-static void run_transaction(struct exec *exec, corio_batch *batch, struct outcome *outcome)
+static void run_transaction(struct exec *exec, struct cr_sqlite_turn *turns,
+                            struct outcome *outcome)
 {
     corio_sqlite *database = exec->face.database;
     struct cr_sqlite_connection *writer = &database->writer;
@@ -109,7 +113,8 @@ static void run_transaction(struct exec *exec, corio_batch *batch, struct outcom
         outcome->all = cr_sqlite_failed(database, writer, result);
         return;
     }
-    run_requests(exec, batch, outcome);
+    for (struct cr_sqlite_turn *turn = turns; turn; turn = turn->next)
+        run_requests(exec, turn, outcome);
     bool undo = outcome->all < 0 || (exec->options.all_or_nothing && outcome->failed > 0);
     if (!undo) {
         result = cr_sqlite_finish(writer->commit);
@@ -121,66 +126,96 @@ static void run_transaction(struct exec *exec, corio_batch *batch, struct outcom
     rollback(writer->handle);
 }
 
-static void answer(struct exec *exec, corio_batch *batch, const struct outcome *outcome)
+static void answer(struct exec *exec, struct cr_sqlite_turn *turn, const struct outcome *outcome,
+                   bool put_off)
 {
-    size_t n = corio_batch_len(batch);
+    size_t n = corio_batch_len(turn->batch);
     bool undone = exec->options.all_or_nothing && outcome->failed > 0;
-    bool put_off = outcome->all == -EBUSY && exec->busy < exec->face.database->options.busy_retries;
     for (size_t i = 0; i < n; i++) {
         if (put_off)
-            corio_batch_retry(batch, i, busy_delay_ns << exec->busy);
+            corio_batch_retry(turn->batch, i, busy_delay_ns << exec->busy);
         else if (outcome->all < 0)
-            corio_batch_fail(batch, i, outcome->all);
-        else if (outcome->each[i] < 0 || undone)
-            corio_batch_fail(batch, i, outcome->each[i] < 0 ? outcome->each[i] : -ECANCELED);
+            corio_batch_fail(turn->batch, i, outcome->all);
+        else if (turn->each[i] < 0 || undone)
+            corio_batch_fail(turn->batch, i, turn->each[i] < 0 ? turn->each[i] : -ECANCELED);
         else
-            corio_batch_respond(batch, i);
+            corio_batch_respond(turn->batch, i);
+    }
+    corio_batch_complete(turn->batch);
+}
+
+static void count(struct exec *exec, const struct cr_sqlite_turn *turns,
+                  const struct outcome *outcome)
+{
+    corio_sqlite_stats *stats = &exec->face.stats;
+    pthread_mutex_lock(&exec->face.database->lock);
+    stats->transactions++;
+    for (const struct cr_sqlite_turn *turn = turns; turn; turn = turn->next) {
+        size_t n = corio_batch_len(turn->batch);
+        cr_sqlite_count_batch_locked(&exec->face, n);
+        stats->unique += n;
+        stats->statements += outcome->all == 0 ? n : 0;
+        stats->busy += outcome->all == -EBUSY;
+    }
+    pthread_mutex_unlock(&exec->face.database->lock);
+}
+
+/* Runs the turns' transaction and answers them; takes the turns. */
+static void run_together(struct exec *exec, struct cr_sqlite_turn *turns)
+{
+    struct outcome outcome = {0};
+    run_transaction(exec, turns, &outcome);
+    bool apart = outcome.all < 0 && outcome.all != -EBUSY && turns->next;
+    bool put_off = outcome.all == -EBUSY && exec->busy < exec->face.database->options.busy_retries;
+    if (!apart)
+        count(exec, turns, &outcome);
+    for (struct cr_sqlite_turn *turn = turns, *next; turn; turn = next) {
+        next = turn->next;
+        turn->next = NULL;
+        if (apart) {
+            run_together(exec, turn);
+        } else {
+            answer(exec, turn, &outcome, put_off);
+            free(turn);
+        }
     }
     exec->busy = put_off ? exec->busy + 1 : 0;
 }
 
-static void run_batch(struct exec *exec, corio_batch *batch)
+/* Cuts off the batches that share the next transaction; NULL: nothing waits. */
+static struct cr_sqlite_turn *cut_turns_locked(corio_sqlite *database)
 {
-    size_t n = corio_batch_len(batch);
-    struct outcome outcome = {.each = calloc(n, sizeof(int))};
-    if (outcome.each)
-        run_transaction(exec, batch, &outcome);
-    else
-        outcome.all = -ENOMEM;
-    pthread_mutex_lock(&exec->face.database->lock);
-    cr_sqlite_count_batch_locked(&exec->face, n);
-    exec->face.stats.unique += n;
-    exec->face.stats.statements += outcome.all == 0 ? n : 0;
-    exec->face.stats.transactions++;
-    exec->face.stats.busy += outcome.all == -EBUSY;
-    pthread_mutex_unlock(&exec->face.database->lock);
-    answer(exec, batch, &outcome);
-    free(outcome.each);
-    corio_batch_complete(batch);
+    struct cr_sqlite_turn *first = database->first_turn, *last = first;
+    if (!first)
+        return NULL;
+    const corio_sqlite_exec *options = &((struct exec *)first->face)->options;
+    size_t most = options->max_batch ? options->max_batch : SIZE_MAX;
+    size_t length = corio_batch_len(first->batch);
+    while (!options->all_or_nothing && last->next && last->next->face == first->face &&
+           corio_batch_len(last->next->batch) <= most - length) {
+        last = last->next;
+        length += corio_batch_len(last->batch);
+    }
+    database->first_turn = last->next;
+    if (!last->next)
+        database->last_turn = &database->first_turn;
+    last->next = NULL;
+    return first;
 }
 
-/* Works on its own batch, then on all that came meanwhile. */
+/* Works on all that waits. The batch it was submitted with is in the list, too. */
 static int take_turns(void *arg, corio_batch *batch)
 {
-    struct exec *exec = arg;
-    corio_sqlite *database = exec->face.database;
+    corio_sqlite *database = arg;
+    (void)batch;
     for (;;) {
-        run_batch(exec, batch);
         pthread_mutex_lock(&database->lock);
-        struct cr_sqlite_turn *turn = database->first_turn;
-        if (turn) {
-            database->first_turn = turn->next;
-            if (!turn->next)
-                database->last_turn = &database->first_turn;
-        } else {
-            database->writing = false;
-        }
+        struct cr_sqlite_turn *turns = cut_turns_locked(database);
+        database->writing = turns != NULL;
         pthread_mutex_unlock(&database->lock);
-        if (!turn)
+        if (!turns)
             return CORIO_LATER;
-        exec = (struct exec *)turn->face;
-        batch = turn->batch;
-        free(turn);
+        run_together((struct exec *)turns->face, turns);
     }
 }
 
@@ -188,23 +223,23 @@ static int dispatch(void *self, corio_batch *batch)
 {
     struct exec *exec = self;
     corio_sqlite *database = exec->face.database;
-    struct cr_sqlite_turn *turn = malloc(sizeof *turn);
+    struct cr_sqlite_turn *turn =
+        malloc(sizeof *turn + corio_batch_len(batch) * sizeof turn->each[0]);
     if (!turn)
         return -ENOMEM;
-    *turn = (struct cr_sqlite_turn){.face = &exec->face, .batch = batch};
+    turn->next = NULL;
+    turn->face = &exec->face;
+    turn->batch = batch;
     pthread_mutex_lock(&database->lock);
+    *database->last_turn = turn;
+    database->last_turn = &turn->next;
     bool wait = database->writing;
-    if (wait) {
-        *database->last_turn = turn;
-        database->last_turn = &turn->next;
-    }
     database->writing = true;
     pthread_mutex_unlock(&database->lock);
     if (wait)
         return CORIO_LATER;
-    free(turn);
-    if (corio_batch_submit(batch, take_turns, exec) < 0)
-        return take_turns(exec, batch);
+    if (corio_batch_submit(batch, take_turns, database) < 0)
+        return take_turns(database, batch);
     return CORIO_LATER;
 }
 

@@ -46,6 +46,7 @@ struct cr_sqlite_turn {
     struct cr_sqlite_turn *next;
     struct cr_sqlite_face *face;
     corio_batch *batch;
+    int each[]; /* how each request went */
 };
 
 struct corio_sqlite {
