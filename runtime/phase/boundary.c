@@ -270,6 +270,8 @@ static void io_phases(corio_runtime *runtime, cr_worker *leader)
         }
         if (refuse_starved(runtime, leader))
             return;
+        if (is_over(runtime)) /* a service has been stopped since the look above */
+            return;
         cr_deadlock(runtime, leader);
         return;
     }

@@ -602,6 +602,25 @@ static void a_simulation_takes_jobs(void **state)
     }
 }
 
+/* Whatever its leader is just looking at. */
+static void a_service_may_be_stopped_at_any_moment(void **state)
+{
+    (void)state;
+    FOR_EACH_WORKER_COUNT(runtime)
+    {
+        set_up(runtime);
+        for (unsigned i = 0; i < 2000; i++) {
+            assert_int_equal(corio_runtime_start(runtime), 0);
+            if (i % 2)
+                assert_int_equal(corio_submit(runtime, ask, NULL, NULL), 0);
+            for (unsigned spins = i * 7919 % 200000; spins > 0; spins--)
+                __asm__ __volatile__("" ::: "memory");
+            assert_int_equal(corio_runtime_stop(runtime, 0), 0);
+            assert_string_equal(corio_runtime_report(runtime), "");
+        }
+    }
+}
+
 static void misuse_is_a_named_error(void **state)
 {
     (void)state;
@@ -670,6 +689,7 @@ int main(void)
         cmocka_unit_test(a_task_may_wait_for_a_job_of_another_runtime_only),
         cmocka_unit_test(waiting_may_have_a_limit),
         cmocka_unit_test(a_simulation_takes_jobs),
+        cmocka_unit_test(a_service_may_be_stopped_at_any_moment),
         cmocka_unit_test(misuse_is_a_named_error),
         cmocka_unit_test(recorded_runtimes_take_none),
     };
