@@ -101,6 +101,8 @@ static uint64_t claim_locked(cr_deque *deque, uint64_t most)
     if (length < (int64_t)share) { /* the owner was faster, or is about to wait for the lock */
         share = length > 0 ? (uint64_t)length : 0;
         cr_store_64(&deque->top, top + share);
+        cr_fence_full(); /* [sleep.push] top was too high: who went to sleep may have missed an item,
+                          * which the thief's next look must not miss as well (idle.c) */
     }
     return share;
 }

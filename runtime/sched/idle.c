@@ -36,6 +36,10 @@
  *
  *   A pusher that sees somebody looking wakes nobody. Whoever looks either goes to sleep, as above,
  *   or finds something and stops looking; then it passes the wake-up on if it sees more (home_loop).
+ *   A thief's claim may hide items for a moment, as top is too high, from a sleeper's last look. The
+ *   thief lowers top behind that, puts a full fence, and looks again itself: at home before it runs
+ *   what it got, or when it goes idle; in a task that yields, at once. So it sees what the sleeper
+ *   missed, and the sleeper.
  *   The last one to stop looking while others sleep fences all threads between the two: a pusher
  *   whose item it does not see after that sees that nobody looks.
  */

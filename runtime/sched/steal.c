@@ -78,21 +78,24 @@ static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
  * for longer if it was a share as large as they get, which says that the tasks are not worth it. */
 enum { used_up_fast_ns = 5000, pause_ns = 5000, long_pause_ns = 40000 };
 
-static void pause_if_hasty(const cr_worker *thief)
+/* Ends early when there is nothing to wait for any more; the look takes a cache line, too. */
+static void pause_if_hasty(const cr_worker *thief, const cr_deque *victim)
 {
-    uint64_t since = cr_now_ns() - thief->stole_ns;
-    if (since >= used_up_fast_ns)
+    enum { relax_per_look = 32 };
+    if (cr_now_ns() - thief->stole_ns >= used_up_fast_ns)
         return;
     uint64_t pause = thief->stole_count == CR_STEAL_MOST ? long_pause_ns : pause_ns;
-    while (cr_now_ns() - thief->stole_ns < pause)
-        cr_cpu_relax();
+    while (cr_now_ns() - thief->stole_ns < pause && cr_deque_maybe_any(victim)) {
+        for (unsigned i = 0; i < relax_per_look; i++)
+            cr_cpu_relax();
+    }
 }
 
 static bool steal_closures(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 {
     if (!cr_deque_maybe_any(&victim->deque))
         return false;
-    pause_if_hasty(thief);
+    pause_if_hasty(thief, &victim->deque);
     uint64_t count = cr_deque_steal_any(&victim->deque, ret_item, &thief->deque);
     if (count == 0)
         return false;

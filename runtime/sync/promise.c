@@ -228,11 +228,10 @@ int corio_promise_wait_until(corio_promise *promise, uint64_t deadline_ns, void 
         return -EPERM;
     if (promise == NULL)
         return -EINVAL;
+    hold(promise); /* others may give theirs back from here on */
     int rc = look(promise, ret_value);
-    if (rc != -EBUSY)
-        return rc;
-    hold(promise);
-    rc = wait_until(worker, promise, deadline_ns);
+    if (rc == -EBUSY)
+        rc = wait_until(worker, promise, deadline_ns);
     if (rc == 0)
         rc = look(promise, ret_value);
     give_back(promise);

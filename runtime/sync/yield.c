@@ -17,8 +17,12 @@ static const cr_park_reason yields = {.text = "yields"};
 static bool take_over(cr_worker *worker)
 {
     cr_item item;
-    if (!cr_steal_any(worker, &item))
+    if (!cr_steal_any(worker, &item)) {
+        /* The attempt may have hidden something from a worker that went to sleep meanwhile. */
+        if (cr_work_visible(worker->sched))
+            cr_pushed(worker);
         return false;
+    }
     CR_INVARIANT(cr_deque_push_owner(&worker->deque, &item)); /* it was empty: there is room */
     return true;
 }

@@ -131,6 +131,60 @@ static void push_take_and_push(void)
     take();
 }
 
+/* Below the place where it has grown: the old array has another item there. */
+static void push_grow_take_and_push(void)
+{
+    for (unsigned number = 0; number < 3; number++)
+        push(number);
+    take();
+    take();
+    push(3);
+    push(4);
+    take();
+}
+
+static void push_four(void)
+{
+    for (unsigned number = 0; number < 4; number++)
+        push(number);
+    take();
+}
+
+/* A thief whose share another one steals from. */
+static void steal_and_be_robbed(void)
+{
+    cr_deque *rest = &rests[1];
+    for (unsigned i = 0; i < 2; i++) {
+        cr_item item;
+        const cr_item *next;
+        if (cr_deque_steal_any(&deque, &item, rest) == 0)
+            continue;
+        take_whole(&item);
+        while ((next = cr_deque_take_owner(rest)) != NULL)
+            take_whole(next);
+    }
+}
+
+static void rob(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        cr_item item;
+        if (cr_deque_steal_any(&rests[1], &item, NULL) != 0)
+            take_whole(&item);
+    }
+}
+
+static void push_and_take_the_oldest_in_turn(void)
+{
+    for (unsigned number = 0; number < 3; number++)
+        push(number);
+    take_oldest();
+    take_oldest();
+    push(3);
+    take_oldest();
+    take_oldest();
+}
+
 static void push_two_and_take_the_oldest(void)
 {
     push(0);
@@ -230,6 +284,17 @@ int main(int argc, char **argv)
         {"an_item_in_the_place_of_another",
          begin,
          {push_take_and_push, steal_once, steal_once},
+         take_the_rest,
+         NULL},
+        {"an_item_below_where_it_grew",
+         begin,
+         {push_grow_take_and_push, steal_twice, steal_once},
+         take_the_rest,
+         NULL},
+        {"a_thief_is_robbed", begin, {push_four, steal_and_be_robbed, rob}, take_the_rest, NULL},
+        {"the_oldest_in_turn",
+         begin,
+         {push_and_take_the_oldest_in_turn, steal_once, steal_once},
          take_the_rest,
          NULL},
         {"the_oldest_goes_to_one",
