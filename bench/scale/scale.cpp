@@ -3,7 +3,7 @@
  * scale.cpp - one work with one number of workers, for scale.py: how long it takes, and where the
  * time goes. Prints a line of JSON for each run, after one to warm up.
  *
- *   scale WORK WORKERS COPIES [--pin] [--runs=N]
+ *   scale WORK WORKERS COPIES [--pin] [--runs=N] [--rounds=N]
  *   scale WORK plain COPIES [--runs=N]     the same as a loop of plain calls (not for `rounds`)
  *
  *   fib        a copy is fib(27), both branches spawned                         units: calls
@@ -12,7 +12,7 @@
  *   pipeline   a copy is 1,000 tasks, 5 rounds of computing 20 us, then asking  units: stages
  *
  * The copies run at the same time: children of the root. With --pin worker i keeps to the process's
- * i-th CPU.
+ * i-th CPU. --rounds is how often the tasks of `rounds` ask, if not 10 times.
  */
 #include "bench/work/burn.hpp"
 #include "bench/work/corio.hpp"
@@ -34,18 +34,28 @@ using work::plain;
 
 CORIO_DISPATCHER(echo, std::uint64_t, std::uint64_t);
 
-constexpr std::uint64_t asking_tasks = 1000, rounds = 10, stages = 5;
+constexpr std::uint64_t asking_tasks = 1000, stages = 5;
 constexpr double stage_us = 20;
 constexpr unsigned most = 1024;
 
 echo face;
 std::uint64_t stage_steps;
+unsigned rounds = 10;
+double answer_ns; /* within `answer`, of this run */
+
+double now_ns()
+{
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return std::chrono::duration<double, std::nano>(now).count();
+}
 
 int answer(void *, corio_batch *batch)
 {
+    const double began = now_ns();
     const std::size_t count = corio_batch_len(batch);
     for (std::size_t i = 0; i < count; i++)
         echo_respond(batch, i, echo_input(batch, i));
+    answer_ns += now_ns() - began;
     return CORIO_DONE;
 }
 
@@ -100,7 +110,7 @@ void compute_only()
 struct kind {
     const char *name;
     const char *unit;
-    double units;
+    double units; /* of `rounds`: in a round */
     void (*copy)();
     void (*plain_copy)(); /* none: there is nothing to compare with */
 };
@@ -110,7 +120,7 @@ const kind kinds[] = {
      work::fib_both<plain>},
     {"uneven", "nodes", static_cast<double>(work::tree_t3().nodes), work::uts_t3<corio_tasks>,
      work::uts_t3<plain>},
-    {"rounds", "requests", static_cast<double>(asking_tasks *rounds), ask_in_rounds, nullptr},
+    {"rounds", "requests", static_cast<double>(asking_tasks), ask_in_rounds, nullptr},
     {"pipeline", "stages", static_cast<double>(asking_tasks *stages), compute_and_ask,
      compute_only},
 };
@@ -123,6 +133,11 @@ struct command {
     unsigned copies = 0;
     unsigned runs = 1;
     bool pin = false;
+
+    double units() const
+    {
+        return copies * what->units * (what->copy == ask_in_rounds ? rounds : 1);
+    }
 };
 
 int copy_task(void *arg)
@@ -138,12 +153,6 @@ int root(void *arg)
         work::require(corio_go(copy_task, arg), "corio_go");
     work::require(corio_wait(), "corio_wait");
     return 0;
-}
-
-double now_ns()
-{
-    const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    return std::chrono::duration<double, std::nano>(now).count();
 }
 
 std::vector<pid_t> threads_of_this_process()
@@ -194,10 +203,11 @@ void print_run(const command &asked, double wall_ns, const corio_stats &before,
                const corio_stats &after)
 {
     std::printf("{\"wall_ns\": %.0f, \"units\": %.0f, \"unit\": \"%s\", \"cpu_phase_ns\": %llu, "
-                "\"io_phase_ns\": %llu, \"phases\": %llu, \"steals\": %llu, \"parks\": %llu}\n",
-                wall_ns, asked.copies * asked.what->units, asked.what->unit,
+                "\"io_phase_ns\": %llu, \"answer_ns\": %.0f, \"phases\": %llu, \"steals\": %llu, "
+                "\"parks\": %llu}\n",
+                wall_ns, asked.units(), asked.what->unit,
                 static_cast<unsigned long long>(after.cpu_phase_ns - before.cpu_phase_ns),
-                static_cast<unsigned long long>(after.io_phase_ns - before.io_phase_ns),
+                static_cast<unsigned long long>(after.io_phase_ns - before.io_phase_ns), answer_ns,
                 static_cast<unsigned long long>(after.phases - before.phases),
                 static_cast<unsigned long long>(after.steals - before.steals),
                 static_cast<unsigned long long>(after.parks - before.parks));
@@ -226,6 +236,7 @@ void run_with_workers(command &asked)
         pin_threads();
     for (unsigned run = 0; run <= asked.runs; run++) {
         const corio_stats before = stats_of(runtime);
+        answer_ns = 0;
         const double began = now_ns();
         work::require(corio_run(runtime, root, &asked), "corio_run");
         const double wall_ns = now_ns() - began;
@@ -239,7 +250,7 @@ void run_with_workers(command &asked)
 
 int usage(FILE *stream)
 {
-    std::fputs("Usage: scale WORK WORKERS|plain COPIES [--pin] [--runs=N]\n"
+    std::fputs("Usage: scale WORK WORKERS|plain COPIES [--pin] [--runs=N] [--rounds=N]\n"
                "Runs that many copies of a work at once, once to warm up and then N (1) times, and "
                "prints a\n"
                "line of JSON for each. --pin keeps worker i to the i-th CPU. Works: fib uneven "
@@ -265,6 +276,8 @@ bool parse(int argc, char **argv, command &ret)
             ret.pin = true;
         else if (word.rfind("--runs=", 0) == 0)
             ret.runs = number(word.c_str() + std::strlen("--runs="));
+        else if (word.rfind("--rounds=", 0) == 0)
+            rounds = number(word.c_str() + std::strlen("--rounds="));
         else
             words.push_back(word);
     }
@@ -277,7 +290,7 @@ bool parse(int argc, char **argv, command &ret)
     const bool is_plain = words[1] == "plain";
     ret.workers = is_plain ? 0 : number(words[1].c_str());
     ret.copies = number(words[2].c_str());
-    return ret.what != nullptr && ret.copies > 0 && ret.runs > 0 &&
+    return ret.what != nullptr && ret.copies > 0 && ret.runs > 0 && rounds > 0 &&
            (is_plain ? ret.what->plain_copy != nullptr && !ret.pin : ret.workers > 0);
 }
 
