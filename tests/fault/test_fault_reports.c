@@ -11,6 +11,7 @@ enum { watchdog_seconds = 200 };
 
 static corio_dispatcher *plain;
 static corio_mutex first, second;
+static corio_barrier both; /* have what is theirs */
 
 static int ask(void *arg)
 {
@@ -19,7 +20,7 @@ static int ask(void *arg)
     return corio_io(plain, &in, &out);
 }
 
-/* Both have one and want the other's. */
+/* Both have one and want the other's: also if one of them had to wait for a stack. */
 static int embrace(void *arg)
 {
     corio_mutex *mine = arg, *other = mine == &first ? &second : &first;
@@ -28,6 +29,8 @@ static int embrace(void *arg)
         return rc;
     rc = ask(NULL);
     if (rc == 0)
+        rc = corio_barrier_wait(&both);
+    if (rc >= 0) /* one of them is told that it was the last */
         rc = corio_mutex_lock(other);
     if (rc == 0)
         (void)corio_mutex_unlock(other);
@@ -38,7 +41,9 @@ static int embrace(void *arg)
 static int deadly_embrace(void *arg)
 {
     (void)arg;
-    int rc = corio_go(embrace, &first);
+    int rc = corio_barrier_init(&both, 2);
+    if (rc == 0)
+        rc = corio_go(embrace, &first);
     if (rc == 0)
         rc = corio_go(embrace, &second);
     int waited = corio_wait();
