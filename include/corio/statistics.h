@@ -44,8 +44,9 @@ typedef struct corio_phase_stats {
      * got none. */
     const corio_phase_dispatcher *dispatchers;
     size_t dispatcher_count;
-    /* The task that suspended or ended last of all, its spawn path ("(..., 3, 4)" if it is more than
-     * 16 levels deep), and how long before that all other workers had run out of work. */
+    /* The task that suspended or ended last of all (the first 127 bytes of its name), its spawn path
+     * as corio_task_path_text writes it (but "(..., 3, 4)" if it is more than 16 levels deep), and
+     * how long before that all other workers had run out of work. */
     const char *straggler;
     const char *straggler_path;
     uint64_t alone_ns;

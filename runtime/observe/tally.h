@@ -11,7 +11,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/task/task.h"
 
-enum { CR_TALLY_LEVELS = 16, CR_TALLY_PATH = 24 * CR_TALLY_LEVELS };
+enum { CR_TALLY_LEVELS = 16, CR_TALLY_PATH = 24 * (CR_TALLY_LEVELS + 1) };
 
 typedef struct cr_tally {
     uint64_t closures;      /* started in this phase */
@@ -22,7 +22,8 @@ typedef struct cr_tally {
     const char *name;
     uint64_t indices[CR_TALLY_LEVELS]; /* of the task, its parent, ... */
     unsigned levels;
-    bool deeper; /* there are more */
+    bool deeper;   /* there are more */
+    uint64_t root; /* number of the job that is the root; 0: none, or there are more levels */
 } cr_tally;
 
 static inline void cr_tally_last(cr_tally *tally, const corio_task *task)
@@ -34,6 +35,7 @@ static inline void cr_tally_last(cr_tally *tally, const corio_task *task)
         tally->indices[levels++] = task->index;
     tally->levels = levels;
     tally->deeper = task->parent != NULL;
+    tally->root = tally->deeper ? 0 : task->index;
 }
 
 /* As corio_task_path_text, but "(..., 3, 4)" if it was too deep to keep. `text` has CR_TALLY_PATH

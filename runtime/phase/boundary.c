@@ -314,6 +314,9 @@ bool cr_boundary(void *owner, cr_worker *leader)
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
     cr_phase_ends(runtime);
+    /* Before jobs are told of their end, and take their names along. */
+    if (CR_UNLIKELY(runtime->statistics.wanted))
+        cr_statistics_cpu_phase_ends(&runtime->statistics, sched, runtime->phase_began_ns);
     cr_io_begin(&runtime->io);
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_deque_free_retired(&sched->workers[i]->deque);

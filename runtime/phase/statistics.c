@@ -4,6 +4,7 @@
 #include "runtime/base/alloc.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static int tally_workers(const cr_sched *sched)
@@ -67,34 +68,52 @@ void cr_statistics_begin_run(cr_statistics *statistics, const cr_sched *sched)
     statistics->wait_ns = 0;
 }
 
-/* What the workers counted; they begin anew. Returns the one whose task suspended or ended last. */
-static const cr_tally *take_workers(corio_phase_stats *stats, const cr_sched *sched,
-                                    uint64_t began_ns)
+/* The worker whose task suspended or ended last. */
+static const cr_tally *last_of(const cr_sched *sched)
 {
     const cr_tally *last = sched->workers[0]->tally;
+    for (unsigned i = 1; i < sched->worker_count; i++) {
+        if (sched->workers[i]->tally->last_ns > last->last_ns)
+            last = sched->workers[i]->tally;
+    }
+    return last;
+}
+
+/* When all workers but that one had run out of work. */
+static uint64_t alone_since(const cr_sched *sched, const cr_tally *last, uint64_t began_ns)
+{
+    uint64_t since_ns = began_ns;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        const cr_tally *tally = sched->workers[i]->tally;
+        if (tally != last && tally->last_ns > since_ns)
+            since_ns = tally->last_ns;
+    }
+    return since_ns;
+}
+
+void cr_statistics_cpu_phase_ends(cr_statistics *statistics, const cr_sched *sched,
+                                  uint64_t began_ns)
+{
+    const cr_tally *last = last_of(sched);
+    uint64_t since_ns = alone_since(sched, last, began_ns);
+    statistics->straggler = (cr_straggler){0};
+    if (last->last_ns == 0)
+        return;
+    snprintf(statistics->straggler.name, CR_STRAGGLER_NAME, "%s", last->name);
+    cr_tally_path(last, statistics->straggler.path);
+    statistics->straggler.alone_ns = last->last_ns > since_ns ? last->last_ns - since_ns : 0;
+}
+
+/* What the workers counted; they begin anew. */
+static void take_workers(corio_phase_stats *stats, const cr_sched *sched)
+{
     for (unsigned i = 0; i < sched->worker_count; i++) {
         cr_tally *tally = sched->workers[i]->tally;
         stats->closures += tally->closures;
         stats->continuations += tally->continuations;
         stats->workers += tally->closures + tally->continuations > 0;
-        tally->closures = tally->continuations = 0;
-        if (tally->last_ns > last->last_ns)
-            last = tally;
+        *tally = (cr_tally){0};
     }
-    uint64_t alone_since = began_ns;
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        const cr_tally *tally = sched->workers[i]->tally;
-        if (tally != last && tally->last_ns > alone_since)
-            alone_since = tally->last_ns;
-    }
-    stats->alone_ns = last->last_ns > alone_since ? last->last_ns - alone_since : 0;
-    return last;
-}
-
-static void forget_last(const cr_sched *sched)
-{
-    for (unsigned i = 0; i < sched->worker_count; i++)
-        sched->workers[i]->tally->last_ns = 0;
 }
 
 static void take_dispatchers(corio_phase_stats *stats, cr_statistics *statistics, cr_io *io)
@@ -127,7 +146,6 @@ static void tell(cr_statistics *statistics, const corio_options *options,
 void cr_statistics_phase(cr_statistics *statistics, const corio_options *options, cr_io *io,
                          const cr_phase_times *times, size_t runnable)
 {
-    char path[CR_TALLY_PATH] = "";
     uint64_t io_ns = times->ended_ns - times->cpu_ended_ns;
     uint64_t steals = steals_of(io->sched);
     corio_phase_stats stats = {
@@ -140,17 +158,13 @@ void cr_statistics_phase(cr_statistics *statistics, const corio_options *options
         .cpu_ns = times->cpu_ended_ns - times->cpu_began_ns,
         .boundary_ns = io_ns > statistics->wait_ns ? io_ns - statistics->wait_ns : 0,
         .wait_ns = statistics->wait_ns,
-        .straggler = "",
-        .straggler_path = path,
+        .straggler = statistics->straggler.name,
+        .straggler_path = statistics->straggler.path,
+        .alone_ns = statistics->straggler.alone_ns,
     };
-    const cr_tally *last = take_workers(&stats, io->sched, times->cpu_began_ns);
-    if (last->last_ns != 0) {
-        stats.straggler = last->name;
-        cr_tally_path(last, path);
-    }
+    take_workers(&stats, io->sched);
     take_dispatchers(&stats, statistics, io);
     tell(statistics, options, &stats);
-    forget_last(io->sched);
     statistics->runnable = runnable;
     statistics->steals = steals;
     statistics->wait_ns = 0;

@@ -17,12 +17,22 @@
 
 #include <corio/runtime.h>
 
+enum { CR_STRAGGLER_NAME = 128 };
+
+/* What suspended or ended last in a CPU phase, by value: it may be gone, and a job's name with it. */
+typedef struct cr_straggler {
+    char name[CR_STRAGGLER_NAME]; /* cut off if longer; "" if nothing ran */
+    char path[CR_TALLY_PATH];
+    uint64_t alone_ns;
+} cr_straggler;
+
 typedef struct cr_statistics {
     bool wanted;
     uint64_t run;
     uint64_t runnable; /* when the CPU phase began */
     uint64_t steals;   /* of all workers, before it began */
     uint64_t wait_ns;  /* of this boundary, so far */
+    cr_straggler straggler;
     corio_phase_dispatcher *dispatchers;
     size_t dispatcher_capacity;
     cr_table table;
@@ -44,6 +54,10 @@ int cr_statistics_close(cr_statistics *statistics, cr_sched *sched); /* first er
 /* There is room for one dispatcher more; false: no memory. */
 bool cr_statistics_reserve(cr_statistics *statistics, size_t dispatchers);
 void cr_statistics_begin_run(cr_statistics *statistics, const cr_sched *sched);
+/* Wanted only. The leader, when the CPU phase that began at began_ns has ended, before any job is
+ * told of its end. */
+void cr_statistics_cpu_phase_ends(cr_statistics *statistics, const cr_sched *sched,
+                                  uint64_t began_ns);
 /* The leader, at the end of a boundary that makes `runnable` tasks runnable. */
 void cr_statistics_phase(cr_statistics *statistics, const corio_options *options, cr_io *io,
                          const cr_phase_times *times, size_t runnable);

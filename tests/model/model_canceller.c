@@ -216,6 +216,8 @@ NOT_HERE(void, cr_io_replay_retries(cr_io *io, cr_worker *leader))
 NOT_HERE(void, cr_remark(corio_runtime *runtime, char *text))
 NOT_HERE(void, cr_reuse_finish(cr_io *io, cr_worker *leader))
 NOT_HERE(bool, cr_replay_must_sleep(cr_io *io, bool timers))
+NOT_HERE(void, cr_statistics_cpu_phase_ends(cr_statistics *statistics, const cr_sched *sched,
+                                            uint64_t began_ns))
 NOT_HERE(void, cr_statistics_phase(cr_statistics *statistics, const corio_options *options,
                                    cr_io *io, const cr_phase_times *times, size_t runnable))
 NOT_HERE(void, cr_watch_set_computing(cr_watch *watch, bool computing))

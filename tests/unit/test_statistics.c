@@ -17,6 +17,7 @@ typedef struct seen {
 
 static seen phases[most_phases];
 static size_t phase_count;
+static corio_runtime *watched;
 static corio_dispatcher *first, *second;
 
 static void note(void *self, const corio_phase_stats *stats)
@@ -137,6 +138,39 @@ static void straggler_has_a_name_and_a_path(void **state)
         assert_true(phases[1].stats.alone_ns > 0);
         corio_runtime_destroy(runtime);
     }
+}
+
+/* The name is the submitter's again. */
+static void forget_name(void *name, corio_job *job, int code)
+{
+    (void)job;
+    assert_int_equal(code, 0);
+    memset(name, '?', strlen(name));
+}
+
+static int submit_one(void *name)
+{
+    corio_submit_options options = {
+        .size = sizeof options, .name = name, .done = forget_name, .self = name};
+    static int depth;
+    depth = 3;
+    CHECK(corio_submit_with(watched, &options, leaf, &depth, NULL) == 0);
+    return 0;
+}
+
+static void straggler_may_be_of_a_job(void **state)
+{
+    (void)state;
+    char name[] = "a job";
+    watched = watched_runtime(1);
+    assert_int_equal(corio_run(watched, submit_one, name), 0);
+    assert_string_equal(name, "?????");
+    seen *last = &phases[phase_count - 1];
+    assert_string_equal(last->straggler, "a job");
+    assert_string_equal(last->path, "#1()");
+    assert_string_equal(last[-1].straggler, "inner");
+    assert_string_equal(last[-1].path, "#1(0, 0)");
+    corio_runtime_destroy(watched);
 }
 
 /* -- Runs, waiting -- */
@@ -310,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_say_what_was_run_and_asked),
         cmocka_unit_test(straggler_has_a_name_and_a_path),
+        cmocka_unit_test(straggler_may_be_of_a_job),
         cmocka_unit_test(waiting_is_told_from_the_boundary),
         cmocka_unit_test(table_has_a_line_per_phase),
         cmocka_unit_test(table_that_cannot_be_written_is_an_error),
