@@ -97,36 +97,37 @@ static int add_lists(cr_io *io)
     return 0;
 }
 
-bool cr_dispatcher_options(const corio_dispatcher_options *options,
-                           corio_dispatcher_options *ret_options)
-{
-    return options != NULL && cr_options_copy(ret_options, sizeof *ret_options, options) &&
-           ret_options->name != NULL && ret_options->dispatch != NULL &&
-           !ret_options->save == !ret_options->restore;
-}
-
 static bool hands_over_early(const corio_dispatcher_options *options)
 {
     return options->early_count != 0 || options->early_ns != 0;
 }
 
-int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
-                      corio_dispatcher **ret_dispatcher)
+int cr_dispatcher_options(const cr_io *io, const corio_dispatcher_options *options,
+                          corio_dispatcher_options *ret_options)
 {
     corio_dispatcher_options taken;
-    if (!cr_dispatcher_options(options, &taken))
+    if (options == NULL || !cr_options_copy(&taken, sizeof taken, options) || taken.name == NULL ||
+        taken.dispatch == NULL || !taken.save != !taken.restore)
         return -EINVAL;
-    if (hands_over_early(&taken) && (io->strict || taken.dedup || taken.cache_bytes != 0))
+    bool early = hands_over_early(&taken);
+    if (early && (io->strict || taken.dedup || taken.cache_bytes != 0))
         return -EINVAL;
-    if ((taken.not_recorded || hands_over_early(&taken)) && cr_io_is_taped(io))
+    if ((taken.not_recorded || early) && cr_io_is_taped(io))
         return -ENOTSUP;
     if (io->replay.file != NULL)
         taken.dispatch = cr_replay_dispatch;
+    *ret_options = taken;
+    return 0;
+}
+
+int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
+                      corio_dispatcher **ret_dispatcher)
+{
     corio_dispatcher *dispatcher = cr_alloc_zeroed(sizeof *dispatcher);
     if (dispatcher == NULL)
         return -ENOMEM;
-    dispatcher->options = taken;
-    dispatcher->options.name = cr_strdup(taken.name);
+    dispatcher->options = *options;
+    dispatcher->options.name = cr_strdup(options->name);
     dispatcher->io = io;
     dispatcher->number = (unsigned)io->dispatcher_count;
     int rc = cr_reuse_create(&dispatcher->options, &dispatcher->reuse);

@@ -335,9 +335,11 @@ void cr_storage_release(cr_io *io, cr_storage *storage);
 void cr_sim_submit(cr_sim *sim, corio_batch *batch);
 bool cr_sim_run_a_job(cr_sim *sim); /* any one; false: there is none */
 
-/* false: they cannot be any. */
-bool cr_dispatcher_options(const corio_dispatcher_options *options,
-                           corio_dispatcher_options *ret_options);
+/* The options whole, as this runtime takes them. Errors: -EINVAL they cannot be any, or not here;
+ * -ENOTSUP not while requests are recorded or replayed. */
+int cr_dispatcher_options(const cr_io *io, const corio_dispatcher_options *options,
+                          corio_dispatcher_options *ret_options);
+/* options: from cr_dispatcher_options. */
 int cr_dispatcher_add(cr_io *io, const corio_dispatcher_options *options,
                       corio_dispatcher **ret_dispatcher);
 

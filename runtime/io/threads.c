@@ -3,10 +3,10 @@
 
 #include "runtime/base/alloc.h"
 #include "runtime/base/atomic.h"
+#include "runtime/base/thread.h"
 #include "runtime/io/io.h"
 
 #include <errno.h>
-#include <signal.h>
 
 static corio_batch *next_job(cr_threads *threads)
 {
@@ -62,18 +62,10 @@ bool cr_sim_run_a_job(cr_sim *sim)
 
 static int start_thread_locked(cr_threads *threads)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&threads->threads[threads->started], NULL, thread_main, threads);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = cr_thread_create(&threads->threads[threads->started], thread_main, threads);
     if (rc == 0)
         threads->started++;
-    return -rc;
+    return rc;
 }
 
 int cr_threads_submit(cr_threads *threads, corio_batch *batch)

@@ -6,6 +6,7 @@
 
 #include "runtime/base/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static int number_from(const char *variable, uint64_t *value)
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (*end != '\0' || *text == '-' || errno != 0)
+    if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0)
         return -EINVAL;
     *value = number;
     return 0;

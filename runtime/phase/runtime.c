@@ -355,9 +355,9 @@ static int add_dispatcher(corio_runtime *runtime, const corio_dispatcher_options
                           corio_dispatcher **ret_dispatcher)
 {
     corio_dispatcher_options taken;
-    int rc = 0;
-    if (!cr_dispatcher_options(options, &taken))
-        return -EINVAL;
+    int rc = cr_dispatcher_options(&runtime->io, options, &taken);
+    if (rc != 0)
+        return rc;
     if (taken.early_ns != 0 && !cr_simulated(&runtime->sched))
         rc = cr_watch_within(runtime, taken.early_ns);
     if (rc == 0)

@@ -8,6 +8,8 @@
  */
 #include "runtime/phase/runtime.h"
 
+#include "runtime/base/thread.h"
+
 #include <errno.h>
 
 static void *serve(void *arg)
@@ -31,7 +33,7 @@ int corio_runtime_start(corio_runtime *runtime)
     cr_roots *roots = &runtime->roots;
     /* Nothing comes in before there is somebody who runs it. */
     pthread_mutex_lock(&roots->lock);
-    int rc = cr_sched_thread(&runtime->service, serve, runtime);
+    int rc = cr_thread_create(&runtime->service, serve, runtime);
     if (rc == 0)
         cr_roots_open_locked(roots, true);
     pthread_mutex_unlock(&roots->lock);

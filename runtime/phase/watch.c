@@ -2,11 +2,11 @@
 #include "runtime/phase/watch.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/thread.h"
 #include "runtime/phase/runtime.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 
 enum { shortest_period_ns = 1000000, looks_per_limit = 4, text_bytes = 1024, path_bytes = 256 };
 
@@ -117,21 +117,6 @@ static void release(cr_watch *watch)
     cr_free(watch);
 }
 
-/* It takes no signals that are meant for the program; faults of dispatch functions are its own. */
-static int create_thread(cr_watch *watch)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&watch->thread, NULL, watch_main, watch);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -rc;
-}
-
 static int start(corio_runtime *runtime, uint64_t period_ns)
 {
     cr_watch *watch = cr_alloc_zeroed(sizeof *watch);
@@ -144,7 +129,7 @@ static int start(corio_runtime *runtime, uint64_t period_ns)
     if (runtime->io.trace != NULL)
         watch->trace = cr_trace_buffer_create(&runtime->trace, 0);
     bool complete = watch->workers != NULL && (watch->trace != NULL || runtime->io.trace == NULL);
-    int rc = complete ? create_thread(watch) : -ENOMEM;
+    int rc = complete ? cr_thread_create(&watch->thread, watch_main, watch) : -ENOMEM;
     if (rc != 0) {
         release(watch);
         return rc;

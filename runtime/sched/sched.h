@@ -204,8 +204,6 @@ void cr_sched_specialise(cr_sched *sched);
 /* The calling thread becomes worker 0, runs `root` (NULL: what the boundary finds) and comes back
  * when the boundary says that the run is over. */
 void cr_sched_run(cr_sched *sched, const cr_item *root);
-/* A thread of the library's own. */
-int cr_sched_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);
 
 /* -- Moving between stacks (switch.c) -- */
 

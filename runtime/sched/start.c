@@ -5,11 +5,11 @@
 #include "runtime/sched/sched.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/thread.h"
 #include "runtime/stack/overflow.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -142,21 +142,6 @@ static cr_worker *worker_create(cr_sched *sched, unsigned number)
     return worker;
 }
 
-/* Threads of a library take no signals that are meant for the program; faults must stay open to
- * be handled at all. */
-int cr_sched_thread(pthread_t *ret_thread, void *(*main)(void *arg), void *arg)
-{
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    static const int open_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF};
-    for (size_t i = 0; i < sizeof open_signals / sizeof *open_signals; i++)
-        sigdelset(&blocked, open_signals[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = pthread_create(ret_thread, NULL, main, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -rc;
-}
-
 static void stop_threads(cr_sched *sched, unsigned started)
 {
     cr_store_release_32(&sched->stop, 1);
@@ -187,7 +172,7 @@ static void release(cr_sched *sched)
 static int start_threads(cr_sched *sched)
 {
     for (unsigned i = 1; i < sched->worker_count; i++) {
-        int rc = cr_sched_thread(&sched->workers[i]->thread, worker_main, sched->workers[i]);
+        int rc = cr_thread_create(&sched->workers[i]->thread, worker_main, sched->workers[i]);
         if (rc != 0) {
             stop_threads(sched, i);
             return rc;

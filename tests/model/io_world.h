@@ -10,6 +10,7 @@
 #define MODEL_IO_WORLD_H
 
 #include "runtime/base/event.c"
+#include "runtime/base/thread.c"
 #include "runtime/base/timer.c"
 #include "runtime/io/batch.c"
 #include "runtime/io/cache.c"

@@ -3,6 +3,7 @@
  * model_threads.c - the I/O threads: every job is done once, never more than `permits` at once, as
  * many as that when they are needed, and the end waits for all.
  */
+#include "runtime/base/thread.c"
 #include "runtime/io/threads.c"
 #include "tests/model/model.h"
 #include "tests/model/no_sim.h"

@@ -16,6 +16,7 @@
 
 #include "runtime/base/event.c"
 #include "runtime/base/sanitizer.c"
+#include "runtime/base/thread.c"
 #include "runtime/base/timer.c"
 #include "runtime/sched/deque.c"
 #include "runtime/sched/idle.c"

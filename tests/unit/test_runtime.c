@@ -90,7 +90,8 @@ static void environment_overrides_options(void **state)
     assert_int_equal(corio_runtime_stats(runtime, &stats), 0);
     assert_int_equal(stats.workers, 3);
     corio_runtime_destroy(runtime);
-    static const char *const bad[] = {"x", "-1", "3 ", "99999999999999999999", "5000"};
+    static const char *const bad[] = {"x",   "-1", " -1", " 3", "+3", "3 ", "99999999999999999999",
+                                      "5000"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         setenv("CORIO_WORKERS", bad[i], 1);
         assert_int_equal(create_with((corio_options)CORIO_OPTIONS_INIT), -EINVAL);
