@@ -87,7 +87,7 @@ static int own_deadline(corio_task *task, int rc)
 }
 
 /* A scope may be cancelled, and so have an error, without children. */
-static bool was_cancelled(const cr_scope *scope)
+static inline bool was_cancelled(const cr_scope *scope)
 {
     return cr_load_64(&scope->mark.word) != CR_MARK_NONE;
 }
@@ -107,10 +107,16 @@ static __attribute__((noinline)) int task_finish(corio_task *task, int rc)
     return own_deadline(task, rc);
 }
 
+/* No children, nothing to put in order, no error that a cancellation brought. */
+static inline bool left_nothing(const corio_task *task)
+{
+    return task->scope.spawned == 0 && task->more == NULL && !was_cancelled(&task->scope);
+}
+
 /* What is left to do when a task's function has returned, unless that is nothing; what it ends with. */
 static __attribute__((noinline)) int task_end(corio_task *task, int rc)
 {
-    if (task->scope.spawned != 0 || task->more != NULL || was_cancelled(&task->scope))
+    if (!left_nothing(task))
         rc = task_finish(task, rc);
     cr_sched *sched = cr_worker_self()->sched;
     if (rc != 0)
@@ -158,9 +164,7 @@ static inline __attribute__((always_inline)) int run(cr_worker *worker, corio_ta
     }
     worker->task = task;
     int rc = careful ? cr_land(closure->fn, arg) : cr_land_here(closure->fn, arg);
-    bool nothing_left = task->scope.spawned == 0 && task->more == NULL &&
-                        cr_load_64(&task->scope.mark.word) == CR_MARK_NONE;
-    return CR_LIKELY(nothing_left && rc == 0) ? 0 : task_end(task, rc);
+    return CR_LIKELY(left_nothing(task) && rc == 0) ? 0 : task_end(task, rc);
 }
 
 /* The same as cr_task_call, whatever there is to look at. */
