@@ -113,12 +113,18 @@ NOTES = {
     "go": "plain goroutines; requests go through a channel to a goroutine that answers them in batches: a stand-in for the "
           "Go library corio, which is absent (no module of that name could be had)",
 }
+BUILT = {**{name: name for name in SYSTEMS},
+         **{name: os.path.join("rust", "target", "release", name) for name in ("rayon", "tokio")}}
 # Whose figures do not change with the number of workers.
 SINGLE = {"plain", "fiber", "context"}
 
 
 def build_all(options, folder):
     programs, absent = {}, {}
+    if options.built:
+        programs = {name: os.path.join(folder, BUILT[name]) for name in SYSTEMS if name in options.systems}
+        absent = {name: "not built" for name, path in programs.items() if not os.path.exists(path)}
+        return {name: path for name, path in programs.items() if name not in absent}, absent
     os.makedirs(folder, exist_ok=True)
     for names, build in BUILDS.items():
         wanted = [name for name in names.split(", ") if name in options.systems]
@@ -254,6 +260,8 @@ def parse_options():
     parser.add_argument("--large", action="store_true", help=f"with {', '.join(sorted(LARGE))} (minutes, gigabytes)")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     parser.add_argument("--by", choices=("median", "minimum"), default="median", help="what a cell has (default median)")
+    parser.add_argument("--built", action="store_true",
+                        help="build nothing: the programs are there, from another machine perhaps")
     machine.add_quiet_option(parser)
     parser.add_argument("--verbose", action="store_true", help="say what is running")
     options = parser.parse_args()

@@ -7,7 +7,8 @@
              more an answer and a resume cost because frames come from another core; less if two caches hold more
   parts      medians, from `probe`: a cache line's way, wake-ups, membarrier, spinning, sorting
   works      what a unit of work costs in plain calls, and with one worker
-  measured   what model.py's predictions are compared with: sizes of `rounds` that are none of those in `sizes`
+  measured   what model.py's predictions are compared with: sizes of `rounds` that are none of those in `sizes`. With more
+             workers too (--workers), where the machine has the cores; no other figure comes from more than two
   described  what is not measured, with its source
 
 Otherwise least of several short runs: others may be using the machine. --chrt puts `chrt -r 10` before each of those that
@@ -28,6 +29,7 @@ import machine  # noqa: E402
 TASKS_A_COPY, ROUNDS = 1000, 10
 FITTED = (5, 8, 14, 20, 50, 200)  # thousands of tasks
 COMPARED = (10, 100)
+FITTED_WORKERS = (1, 2)
 STAGES = 5
 PIPELINE_COPIES = (4, 20)
 LONGEST_CHRT_S = 1.05
@@ -77,7 +79,7 @@ def rounds_of(options):
     found = {}
     for thousands in options.thousands:
         print(f"costs.py: {thousands},000 tasks", file=sys.stderr)
-        for workers in (1, 2):
+        for workers in FITTED_WORKERS:
             for rounds in (1, ROUNDS):
                 runs = scale(options, "rounds", workers, thousands, thousands * TASKS_A_COPY * rounds * 300e-9,
                              f"--rounds={rounds}", f"--runs={max(2, 60 // thousands)}")
@@ -151,13 +153,25 @@ def compared_of(options):
     for copies in PIPELINE_COPIES:
         print(f"costs.py: pipeline of {copies},000 tasks", file=sys.stderr)
         found[f"pipeline {copies * TASKS_A_COPY}"] = {
-            str(workers): least_wall(scale(options, "pipeline", workers, copies, copies * 0.1 / workers)) for workers in (1, 2)}
+            str(workers): least_wall(scale(options, "pipeline", workers, copies, copies * 0.1 / workers))
+            for workers in options.workers}
     print("costs.py: uneven work", file=sys.stderr)
-    found["tree"] = {str(workers): least_wall(scale(options, "uneven", workers, 1, 0.9)) for workers in (1, 2)}
-    pieces = {workers: busy(options, workers) for workers in (1, 2)}
+    found["tree"] = {str(workers): least_wall(scale(options, "uneven", workers, 1, 0.9)) for workers in options.workers}
+    # bench_busy has these two only.
+    pieces = {workers: busy(options, workers) for workers in FITTED_WORKERS}
     found["pieces"] = {str(workers): pieces[workers]["wall_ns"] for workers in pieces}
     found["pieces loop"] = {"1": min(each["loop_ns"] for each in pieces.values())}
+    for copies in COMPARED:
+        print(f"costs.py: {copies},000 tasks, more workers", file=sys.stderr)
+        found[rounds_name(copies)] = {
+            str(workers): least_wall(scale(options, "rounds", workers, copies, copies * TASKS_A_COPY * ROUNDS * 300e-9,
+                                           f"--runs={max(2, 60 // copies)}"))
+            for workers in options.workers if workers not in FITTED_WORKERS}
     return found
+
+
+def rounds_name(thousands):
+    return f"rounds {thousands * TASKS_A_COPY}"
 
 
 def parse_options():
@@ -167,6 +181,8 @@ def parse_options():
                         help="default: bench/results/model/costs.json")
     parser.add_argument("--tries", type=int, default=5, help="runs of each program; the least counts (default 5)")
     parser.add_argument("--chrt", action="store_true", help="chrt -r 10 before each run of less than a second")
+    parser.add_argument("--workers", type=lambda text: sorted({int(word) for word in text.split(",")} | {*FITTED_WORKERS}),
+                        default=list(FITTED_WORKERS), help="of what predictions are compared with (default 1,2)")
     parser.add_argument("--merge", action="store_true", help="keep what is less in the output file that is there")
     parser.add_argument("--only-rounds", action="store_true", help="parts and sizes alone; with --merge")
     parser.add_argument("--thousands", type=lambda text: [int(word) for word in text.split(",")],
@@ -201,8 +217,8 @@ def main():
     found["parts"]["line_ns"] = max(found["parts"]["line_ns"], before)
     found["sizes"] = sizes_of(found["rounds"], found["parts"])
     for thousands in COMPARED:
-        found["measured"][f"rounds {thousands * TASKS_A_COPY}"] = {
-            workers: found["rounds"][str(thousands)][workers][str(ROUNDS)]["wall_ns"] for workers in ("1", "2")}
+        found["measured"].setdefault(rounds_name(thousands), {}).update(
+            (workers, by_rounds[str(ROUNDS)]["wall_ns"]) for workers, by_rounds in found["rounds"][str(thousands)].items())
     measured = found | {"machine": machine.describe(), "described": DESCRIBED}
     os.makedirs(os.path.dirname(options.output), exist_ok=True)
     with open(options.output, "w", encoding="utf-8") as stream:

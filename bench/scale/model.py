@@ -187,7 +187,7 @@ def figures(table, work, workers, variant=None, seeds=1, nodes=False):
 def compare(table):
     rows = []
     for work in COMPARED:
-        for workers in (1, 2):
+        for workers in sorted(int(text) for text in table.measured[work]):
             measured = table.measured[work][str(workers)] / 1e6
             predicted = figures(table, work, workers)["ms"]
             rows.append({"work": work, "workers": workers, "predicted_ms": predicted, "measured_ms": measured,

@@ -56,7 +56,7 @@ def json_lines(command, cpus=None):
 def run_audit(options, workers, roots, pinned):
     cpus = sorted(os.sched_getaffinity(0))[:workers] if pinned else None
     found = json_lines([options.audit, f"--sample={roots}", "--json", f"--workers={workers}",
-                        f"--database={options.database}"], cpus)[0]
+                        f"--database={options.database}", *options.packages], cpus)[0]
     return {"wall_ns": found["wall_s"] * 1e9, "units": found["requests"], "unit": "requests",
             "cpu_phase_ns": found["cpu_s"] * 1e9, "io_phase_ns": found["io_s"] * 1e9, "phases": found["phases"]}
 
@@ -238,6 +238,8 @@ def parse_options():
     parser.add_argument("--workers", type=worker_counts, default=default_workers(),
                         help="comma-separated (default: 1 up to the CPUs of this process)")
     parser.add_argument("--works", type=works, default=list(COPIES), help=f"comma-separated (default {','.join(COPIES)})")
+    parser.add_argument("--packages", metavar="FILE", nargs="+", default=[],
+                        help="what the audit audits, instead of this machine's package universe")
     parser.add_argument("--repetitions", type=int, default=5, help="of every case (default 5)")
     parser.add_argument("--by", choices=("median", "minimum"), default="median",
                         help="of a case's repetitions (default median; minimum on a machine that others use)")
