@@ -45,6 +45,14 @@ static cr_entries take_spare(cr_io *io)
     return (cr_entries){0};
 }
 
+static cr_entries take_largest_spare(cr_io *io)
+{
+    cr_entries spare = io->spare[0];
+    memmove(&io->spare[0], &io->spare[1], sizeof io->spare - sizeof io->spare[0]);
+    io->spare[spares - 1] = (cr_entries){0};
+    return spare;
+}
+
 void cr_storage_release(cr_io *io, cr_storage *storage)
 {
     if (cr_add_32(&storage->references, (uint32_t)-1) != 1)
@@ -107,37 +115,61 @@ static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
     from->begin = from->count = 0;
 }
 
-/* Leaves those that are to be asked. */
-static void keep_unknown(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher,
-                         cr_entries *fresh)
+/* The list of a worker; behind the workers': what was asked in this phase and not handed over early. */
+static cr_entries *list_of(const cr_io *io, corio_dispatcher *dispatcher, unsigned i)
 {
-    cr_order_sort(&io->order, fresh->items + fresh->begin, fresh->count - fresh->begin);
-    cr_reuse_collect(dispatcher, leader, fresh);
-    if (fresh->count == fresh->begin) {
-        put_away(io, fresh->items, fresh->capacity);
-        *fresh = (cr_entries){0};
+    return i < io->sched->worker_count
+               ? (cr_entries *)io->sched->workers[i]->asked + dispatcher->number
+               : &dispatcher->early;
+}
+
+/* What has been asked, in spawn order. A single list is taken as it is. */
+static cr_entries take_asked(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
+{
+    unsigned lists = io->sched->worker_count + 1;
+    cr_entries fresh = {0};
+    size_t places = 0, count = 0;
+    for (unsigned i = 0; i < lists; i++) {
+        const cr_entries *list = list_of(io, dispatcher, i);
+        places += list->count > list->begin;
+        count += list->count - list->begin;
     }
+    bool merged = places > 1;
+    if (merged) {
+        fresh = take_largest_spare(io);
+        merged = cr_entries_reserve(&fresh, count) && cr_order_begin(&io->order, places);
+    }
+    for (unsigned i = 0; i < lists; i++) {
+        cr_entries *list = list_of(io, dispatcher, i);
+        if (list->count == list->begin)
+            continue;
+        if (!merged) {
+            append(leader, &fresh, list);
+            if (list->items == NULL)
+                *list = take_spare(io);
+            continue;
+        }
+        cr_order_add(&io->order, list->items + list->begin, list->count - list->begin);
+        list->begin = list->count = 0;
+    }
+    if (merged) {
+        cr_order_merge(&io->order, fresh.items);
+        fresh.count = count;
+    } else {
+        cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
+    }
+    return fresh;
 }
 
 static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
 {
-    cr_sched *sched = io->sched;
-    cr_entries fresh = {0};
-    for (unsigned i = 0; i < sched->worker_count; i++) {
-        cr_entries *asked = (cr_entries *)sched->workers[i]->asked + dispatcher->number;
-        if (asked->count == 0)
-            continue;
-        append(leader, &fresh, asked);
-        if (asked->items == NULL)
-            *asked = take_spare(io);
+    cr_entries fresh = take_asked(io, leader, dispatcher);
+    if (CR_UNLIKELY(dispatcher->reuse != NULL) && fresh.count > fresh.begin)
+        cr_reuse_collect(dispatcher, leader, &fresh);
+    if (dispatcher->retries.count > 0) {
+        append(leader, &fresh, &dispatcher->retries);
+        cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
     }
-    append(leader, &fresh, &dispatcher->early);
-    if (CR_UNLIKELY(dispatcher->reuse != NULL) && fresh.count > 0)
-        keep_unknown(io, leader, dispatcher, &fresh);
-    append(leader, &fresh, &dispatcher->retries);
-    if (fresh.count == 0)
-        return;
-    cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
     append(leader, &dispatcher->queue, &fresh);
     put_away(io, fresh.items, fresh.capacity);
 }

@@ -8,6 +8,8 @@
 
 static int compare(const cr_entry *a, const cr_entry *b)
 {
+    if (CR_LIKELY(a->parent == b->parent && a->index != b->index))
+        return a->index < b->index ? -1 : 1;
     int order = cr_path_compare(a->parent, a->index, b->parent, b->index);
     if (order != 0)
         return order;
@@ -19,85 +21,191 @@ static int compare_void(const void *a, const void *b)
     return compare(a, b);
 }
 
-/* End of the run that begins at `begin`; a falling run is turned round. */
-static size_t next_run(cr_entry *entries, size_t begin, size_t count)
+/* -- Finding runs -- */
+
+static void reverse(cr_entry *entries, size_t count)
 {
-    size_t end = begin + 1;
+    for (size_t low = 0, high = count - 1; low < high; low++, high--) {
+        cr_entry moved = entries[low];
+        entries[low] = entries[high];
+        entries[high] = moved;
+    }
+}
+
+/* Length of the run that the entries begin with; a falling run is turned round. */
+static size_t first_run(cr_entry *entries, size_t count)
+{
+    size_t end = 1;
     if (end == count)
         return end;
-    if (compare(&entries[begin], &entries[end]) <= 0) {
+    if (compare(&entries[0], &entries[1]) <= 0) {
         while (end < count && compare(&entries[end - 1], &entries[end]) <= 0)
             end++;
         return end;
     }
     while (end < count && compare(&entries[end - 1], &entries[end]) > 0)
         end++;
-    for (size_t low = begin, high = end - 1; low < high; low++, high--) {
-        cr_entry moved = entries[low];
-        entries[low] = entries[high];
-        entries[high] = moved;
-    }
+    reverse(entries, end);
     return end;
 }
 
-/* Merges [0, middle) and [middle, end) of `from` into `to`. */
-static void merge(const cr_entry *from, size_t middle, size_t end, cr_entry *to)
+static bool reserve_runs(cr_runs *runs, size_t count)
 {
-    size_t left = 0, right = middle;
-    while (left < middle && right < end)
-        *to++ = compare(&from[left], &from[right]) <= 0 ? from[left++] : from[right++];
-    memcpy(to, from + left, (middle - left) * sizeof *to);
-    to += middle - left;
-    memcpy(to, from + right, (end - right) * sizeof *to);
+    return cr_grow((void **)&runs->items, &runs->capacity, count, sizeof *runs->items);
 }
 
-/* Merges neighbouring runs of `from` into `to`; returns how many runs are left. runs[i] is where
- * run i begins, with runs[count_runs] the end of all. */
-static size_t merge_pass(const cr_entry *from, cr_entry *to, size_t *runs, size_t count_runs)
+bool cr_order_begin(cr_order *order, size_t places)
 {
-    size_t left = 0;
-    for (size_t run = 0; run < count_runs; run += 2) {
-        size_t begin = runs[run];
-        size_t middle = runs[run + 1];
-        size_t end = run + 2 <= count_runs ? runs[run + 2] : middle;
-        merge(from + begin, middle - begin, end - begin, to + begin);
-        runs[left++] = begin;
+    order->runs.count = order->entries = 0;
+    order->places = places;
+    order->unsorted = false;
+    return reserve_runs(&order->runs, places);
+}
+
+void cr_order_add(cr_order *order, cr_entry *entries, size_t count)
+{
+    cr_runs *runs = &order->runs;
+    size_t to_come = --order->places; /* each has a run reserved */
+    order->entries += count;
+    while (count > 0) {
+        size_t length = first_run(entries, count);
+        if (length < count && !reserve_runs(runs, runs->count + 2 + to_come)) {
+            order->unsorted = true;
+            length = count;
+        }
+        runs->items[runs->count++] = (cr_run){entries, length};
+        entries += length;
+        count -= length;
     }
-    runs[left] = runs[count_runs];
+}
+
+/* -- Merging -- */
+
+/* How many entries of the run are not above `bound`; the first is not. */
+static size_t count_below(const cr_run *run, const cr_entry *bound)
+{
+    const cr_entry *at = run->at;
+    if (compare(&at[run->count - 1], bound) <= 0)
+        return run->count;
+    size_t low = 0, high = 1; /* low is not above, high may be */
+    while (high < run->count && compare(&at[high], bound) <= 0) {
+        low = high;
+        high *= 2;
+    }
+    if (high > run->count)
+        high = run->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(&at[middle], bound) <= 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
+/* Moves what comes before `bound` from the first run of a sequence; returns where that begins now. */
+static cr_run *take_below(cr_run *from, const cr_entry *bound, cr_run *to)
+{
+    size_t count = count_below(from, bound);
+    *to = (cr_run){from->at, count};
+    from->at += count;
+    from->count -= count;
+    return from->count == 0 ? from + 1 : from;
+}
+
+/* Merges two sequences, [left, middle) and [middle, end), into `to`; returns its end. */
+static cr_run *merge_two(cr_run *left, cr_run *middle, const cr_run *end, cr_run *to)
+{
+    cr_run *right = middle;
+    while (left < middle && right < end) {
+        if (compare(left->at, right->at) <= 0)
+            left = take_below(left, right->at, to++);
+        else
+            right = take_below(right, left->at, to++);
+    }
+    while (left < middle)
+        *to++ = *left++;
+    while (right < end)
+        *to++ = *right++;
+    return to;
+}
+
+/* Merges neighbouring sequences, of which there are `count`; returns how many are left. */
+static size_t merge_pass(cr_order *order, size_t count)
+{
+    cr_run *from = order->runs.items, *to = order->spare_runs.items;
+    size_t *sequences = order->sequences, left = 0;
+    for (size_t i = 0; i < count; i += 2) {
+        size_t begin = sequences[i], middle = sequences[i + 1];
+        size_t end = i + 2 <= count ? sequences[i + 2] : middle;
+        sequences[left++] = (size_t)(to - order->spare_runs.items);
+        to = merge_two(from + begin, from + middle, from + end, to);
+    }
+    order->spare_runs.count = (size_t)(to - order->spare_runs.items);
+    sequences[left] = order->spare_runs.count;
+    cr_runs merged = order->spare_runs;
+    order->spare_runs = order->runs;
+    order->runs = merged;
     return left;
+}
+
+/* Every run may be cut down to single entries. */
+static bool reserve_passes(cr_order *order)
+{
+    return reserve_runs(&order->runs, order->entries) &&
+           reserve_runs(&order->spare_runs, order->entries) &&
+           cr_grow((void **)&order->sequences, &order->sequences_capacity, order->runs.count + 1,
+                   sizeof *order->sequences);
+}
+
+static void copy_runs(const cr_order *order, cr_entry *to)
+{
+    for (size_t i = 0; i < order->runs.count; i++) {
+        const cr_run *run = &order->runs.items[i];
+        memcpy(to, run->at, run->count * sizeof *to);
+        to += run->count;
+    }
+}
+
+void cr_order_merge(cr_order *order, cr_entry *to)
+{
+    size_t count = order->runs.count;
+    if (order->unsorted || (count > 1 && !reserve_passes(order))) {
+        copy_runs(order, to);
+        qsort(to, order->entries, sizeof *to, compare_void);
+        return;
+    }
+    if (count > 1) {
+        for (size_t i = 0; i <= count; i++)
+            order->sequences[i] = i;
+    }
+    while (count > 1)
+        count = merge_pass(order, count);
+    copy_runs(order, to);
 }
 
 void cr_order_sort(cr_order *order, cr_entry *entries, size_t count)
 {
-    size_t run_count = 0;
-    for (size_t at = 0; at < count; at = next_run(entries, at, count)) {
-        if (!cr_grow((void **)&order->runs, &order->runs_capacity, run_count + 3, sizeof(size_t))) {
-            qsort(entries, count, sizeof *entries, compare_void);
-            return;
-        }
-        order->runs[run_count++] = at;
-    }
-    if (run_count <= 1)
+    bool begun = cr_order_begin(order, 1);
+    if (begun)
+        cr_order_add(order, entries, count);
+    if (begun && order->runs.count <= 1 && !order->unsorted)
         return;
-    if (!cr_grow((void **)&order->spare, &order->spare_capacity, count, sizeof *entries)) {
+    if (!begun ||
+        !cr_grow((void **)&order->spare, &order->spare_capacity, count, sizeof *entries)) {
         qsort(entries, count, sizeof *entries, compare_void);
         return;
     }
-    order->runs[run_count] = count;
-    cr_entry *from = entries, *to = order->spare;
-    while (run_count > 1) {
-        run_count = merge_pass(from, to, order->runs, run_count);
-        cr_entry *done = to;
-        to = from;
-        from = done;
-    }
-    if (from != entries)
-        memcpy(entries, from, count * sizeof *entries);
+    cr_order_merge(order, order->spare);
+    memcpy(entries, order->spare, count * sizeof *entries);
 }
 
 void cr_order_fini(cr_order *order)
 {
     cr_free(order->spare);
-    cr_free(order->runs);
+    cr_free(order->sequences);
+    cr_free(order->runs.items);
+    cr_free(order->spare_runs.items);
     *order = (cr_order){0};
 }

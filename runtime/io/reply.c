@@ -165,20 +165,16 @@ size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks)
     size_t count = 0;
     for (size_t i = 0; i < io->ready_count; i++)
         count += io->ready[i].count;
-    if (!cr_entries_reserve(&io->merged, count)) {
+    if (!cr_entries_reserve(&io->merged, count) || !cr_order_begin(&io->order, io->ready_count)) {
         for (size_t i = 0; i < io->ready_count; i++) {
             for (size_t at = 0; at < io->ready[i].count; at++)
                 cr_make_runnable_leader(leader, io->ready[i].parks[at].what);
         }
         return 0;
     }
-    /* Replies come newest first. */
-    size_t at = 0;
-    for (size_t i = io->ready_count; i-- > 0;) {
-        memcpy(io->merged.items + at, io->ready[i].parks, io->ready[i].count * sizeof(cr_entry));
-        at += io->ready[i].count;
-    }
-    cr_order_sort(&io->order, io->merged.items, count);
+    for (size_t i = io->ready_count; i-- > 0;) /* replies come newest first */
+        cr_order_add(&io->order, io->ready[i].parks, io->ready[i].count);
+    cr_order_merge(&io->order, io->merged.items);
     *ret_parks = io->merged.items;
     return count;
 }
