@@ -40,6 +40,7 @@
  *   thief lowers top behind that, puts a full fence, and looks again itself: at home before it runs
  *   what it got, or when it goes idle; in a task that yields, at once. So it sees what the sleeper
  *   missed, and the sleeper.
+ *   wake_sharers wakes some earlier than that; nothing depends on it.
  *   The last one to stop looking while others sleep fences all threads between the two: a pusher
  *   whose item it does not see after that sees that nobody looks.
  */
@@ -91,30 +92,6 @@ bool cr_idle(cr_worker *worker)
     return cr_idle_inactive(worker);
 }
 
-void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
-{
-    cr_sched *sched = leader->sched;
-    unsigned workers = sched->worker_count;
-    sched->resume = parks;
-    sched->resume_count = count;
-    /* Everybody gets the same part each time, for the frames that are warm in its caches; what
-     * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
-     * them. */
-    if (count < 4 * (size_t)workers) {
-        cr_range_set(&leader->range, 0, (uint32_t)count);
-    } else {
-        for (size_t i = 0; i < workers; i++)
-            cr_range_set(&sched->workers[i]->range, (uint32_t)(count * i / workers),
-                         (uint32_t)(count * (i + 1) / workers));
-    }
-    /* [release quiescence.enter] */
-    cr_tell_release(&sched->active);
-    cr_store_release_32(&sched->active, 1);
-    cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
-    if (count + cr_deque_length_owner(&leader->deque) > 1)
-        cr_wake_if_needed(sched);
-}
-
 /* -- Sleeping -- */
 
 static void remove_sleeper_locked(cr_sched *sched, cr_worker *worker)
@@ -147,6 +124,32 @@ void cr_wake_one(cr_sched *sched)
     pthread_mutex_unlock(&sched->sleep_lock);
     if (wanted)
         cr_event_signal(&worker->event);
+}
+
+static void wake_if_asleep(cr_sched *sched, cr_worker *worker)
+{
+    pthread_mutex_lock(&sched->sleep_lock);
+    bool asleep = worker->asleep;
+    if (asleep)
+        remove_sleeper_locked(sched, worker);
+    pthread_mutex_unlock(&sched->sleep_lock);
+    if (asleep)
+        cr_event_signal(&worker->event);
+}
+
+/* A resume that is shared out wakes everybody who has a part: whoever begins on its own wakes two others,
+ * so that all are awake after a few wake-ups, not one after the other. Counted from the leader: 0 wakes
+ * 1 and 2, 1 wakes 3 and 4, and so on. Whose part is taken by then is left asleep. */
+static void wake_sharers(const cr_worker *worker)
+{
+    cr_sched *sched = worker->sched;
+    unsigned count = sched->worker_count;
+    unsigned place = (worker->number + count - sched->resume_leader) % count;
+    for (unsigned at = 2 * place + 1; at <= 2 * place + 2 && at < sched->most_sharers; at++) {
+        cr_worker *other = sched->workers[(sched->resume_leader + at) % count];
+        if (cr_range_maybe_any(&other->range))
+            wake_if_asleep(sched, other);
+    }
 }
 
 /* [sleep.push] the sleeper's side: after this every pusher sees that it sleeps, or its item is
@@ -213,6 +216,8 @@ bool cr_idle_inactive(cr_worker *worker)
     for (unsigned round = 0;;) {
         bool leave = must_leave(worker);
         if (leave || (cr_work_visible(sched) && enter(sched))) {
+            if (!leave)
+                wake_sharers(worker);
             stop_looking(sched, leave);
             return !leave;
         }
@@ -225,4 +230,32 @@ bool cr_idle_inactive(cr_worker *worker)
             round = 0;
         }
     }
+}
+
+/* -- Resuming -- */
+
+void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
+{
+    cr_sched *sched = leader->sched;
+    unsigned workers = sched->worker_count;
+    sched->resume = parks;
+    sched->resume_count = count;
+    sched->resume_leader = leader->number;
+    /* Everybody gets the same part each time, for the frames that are warm in its caches; what
+     * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
+     * them. */
+    if (count < 4 * (size_t)workers) {
+        cr_range_set(&leader->range, 0, (uint32_t)count);
+    } else {
+        for (size_t i = 0; i < workers; i++)
+            cr_range_set(&sched->workers[i]->range, (uint32_t)(count * i / workers),
+                         (uint32_t)(count * (i + 1) / workers));
+    }
+    /* [release quiescence.enter] */
+    cr_tell_release(&sched->active);
+    cr_store_release_32(&sched->active, 1);
+    cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
+    wake_sharers(leader);
+    if (count + cr_deque_length_owner(&leader->deque) > 1)
+        cr_wake_if_needed(sched);
 }

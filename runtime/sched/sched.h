@@ -124,6 +124,7 @@ struct cr_sched {
     cr_worker **workers;
     unsigned worker_count;
     unsigned most_spinners;
+    unsigned most_sharers; /* how many are woken because they have a part of a resume */
     bool push_needs_fence; /* no membarrier(2): see sleep.push */
     bool watched;          /* somebody wants to know who holds a worker */
     uint32_t stop;         /* threads are to end */
@@ -143,6 +144,7 @@ struct cr_sched {
 
     cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
     size_t resume_count;
+    unsigned resume_leader; /* its number */
 
     alignas(64) uint32_t active; /* workers that may run, push or steal */
     alignas(64) uint32_t idle;   /* spinning << 16 | sleeping, of those not active */

@@ -184,9 +184,10 @@ static int start_threads(cr_sched *sched)
 int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks)
 {
     memset(sched, 0, sizeof *sched);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     sched->worker_count = workers;
-    sched->most_spinners = cpus >= 4 ? (unsigned)cpus / 2 : 1;
+    sched->most_spinners = cpus >= 4 ? cpus / 2 : 1;
+    sched->most_sharers = workers < cpus ? workers : cpus;
     sched->inline_margin = stack_bytes / 2;
     sched->push_needs_fence =
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;

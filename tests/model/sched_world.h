@@ -181,6 +181,7 @@ static void begin_sched(unsigned workers, bool push_needs_fence, task_body *body
     cr_sched *sched = &world.sched;
     sched->workers = world.workers;
     sched->worker_count = workers;
+    sched->most_sharers = workers;
     sched->push_needs_fence = push_needs_fence;
     sched->owner = &world;
     sched->boundary = boundary;
