@@ -3,7 +3,7 @@
 
 Workers are agents. One that runs takes from its own, then steals; one that finds nothing leaves `active`, looks on for a
 while, and sleeps; the one that leaves last runs the boundary alone. Wake-ups go to one sleeper at a time, and whoever is woken
-passes them on (unless a variant says otherwise). Time is in nanoseconds. All randomness is drawn from one generator, so a seed
+passes them on; but of those who have a part of a resume each that begins wakes two (unless a variant says otherwise). Time is in nanoseconds. All randomness is drawn from one generator, so a seed
 gives the same run every time.
 
 Two kinds of CPU phases:
@@ -32,10 +32,10 @@ BUSY, LOOKING, ASLEEP, WAKING = range(4)
 class Variant:
     """What the engine would do otherwise. The defaults are what it does."""
 
-    def __init__(self, wake_width=1, wake_at_resume=1, parallel_sort=False, parallel_take=False, parallel_answer=False,
+    def __init__(self, wake_width=1, wake_sharers=True, parallel_sort=False, parallel_take=False, parallel_answer=False,
                  local_victims=0, cheap_gather=False, spin_through=False):
         self.wake_width = wake_width  # sleepers woken by one who is woken; 1: only if nobody looks
-        self.wake_at_resume = wake_at_resume  # sleepers that the leader wakes
+        self.wake_sharers = wake_sharers  # whoever begins on its part of a resume wakes two others
         self.parallel_sort = parallel_sort
         self.parallel_take = parallel_take
         self.parallel_answer = parallel_answer
@@ -118,7 +118,7 @@ class Engine:
         self.ran_at_once = 0
         self.runs = []  # that each boundary had to merge
         self.work = None
-        self.leader = None
+        self.leader, self.leader_number, self.shared_out = None, 0, False
         self.helped = False
         self.paces()
 
@@ -159,8 +159,11 @@ class Engine:
         return self.costs.fence_busy + self.costs.fence_each * (others - 1)
 
     def wake_one(self, now):
+        """The last one that went to sleep."""
+        self.wake(self.workers[self.sleepers.pop()], now)
+
+    def wake(self, worker, now):
         """Whoever is woken counts as looking from here on."""
-        worker = self.workers[self.sleepers.pop()]
         worker.state = WAKING
         self.looking += 1
         self.wakes += 1
@@ -172,6 +175,20 @@ class Engine:
             return 0.0
         self.wake_one(now)
         return self.costs.wake_call
+
+    def wake_sharers(self, worker, now):
+        """idle.c: counted from the leader, 0 wakes 1 and 2, 1 wakes 3 and 4, and so on. Returns what it costs."""
+        took = 0.0
+        if not self.shared_out or not self.variant.wake_sharers:
+            return took
+        place = (worker.number - self.leader_number) % self.count
+        for at in range(2 * place + 1, min(2 * place + 3, self.count)):
+            other = self.workers[(self.leader_number + at) % self.count]
+            if other.state == ASLEEP and other.left_of_range(now) > 0:
+                self.sleepers.remove(other.number)
+                self.wake(other, now + took)
+                took += self.costs.wake_call
+        return took
 
     def pass_on(self, now):
         """By one that has taken something and sees more."""
@@ -315,6 +332,7 @@ class Engine:
     def enter(self, worker, now):
         entered = self.touch_active(now)
         self.active += 1
+        entered += self.wake_sharers(worker, entered)
         self.looking -= 1
         if self.looking == 0 and self.sleepers:
             entered += self.fence()
@@ -424,6 +442,7 @@ class Engine:
         for each in self.workers:
             each.pieces = [] if keep_order else None
         worker.items, worker.top = [0], 0
+        self.shared_out = False
         self.at(self.now, worker)
         return self.until_quiescence()
 
@@ -433,6 +452,7 @@ class Engine:
         self.cost, self.ran_at_once = cost, 0
         self.paces()
         few = tasks < FEW_RESUMES * count
+        self.leader_number, self.shared_out = leader.number, not few
         for worker in self.workers:
             worker.pieces = []
             worker.since = None
@@ -442,14 +462,10 @@ class Engine:
         self.active = 1
         if self.helped:
             self.all_look()
-        now = self.now
+        now = self.now + self.wake_sharers(leader, self.now)
         if tasks > 1:
-            for _ in range(min(self.variant.wake_at_resume, len(self.sleepers))):
-                if self.variant.wake_at_resume == 1 and self.looking > 0:
-                    break
-                self.wake_one(now)
-                now += self.costs.wake_call
-            self.spend("steal", now - self.now)
+            now += self.pushed(now)
+        self.spend("steal", now - self.now)
         if self.has_own(leader):
             self.go_on(leader, now, passes=True)
         else:
@@ -536,9 +552,10 @@ def pieces_of(order):
 
 
 def runs_of(lists):
-    """How many runs order.c finds in the workers' lists, one behind the other."""
-    runs, direction, before = 0, 0, None
+    """How many runs order.c finds in the workers' lists."""
+    runs = 0
     for _, pieces in lists:
+        direction, before = 0, None
         for first, last in pieces:
             step = 0 if before is None else (1 if first > before else -1)
             if before is None or (direction != 0 and step != direction):

@@ -34,7 +34,7 @@ COMPARED = ("rounds 10000", "rounds 100000", "pipeline 4000", "pipeline 20000", 
 VARIANTS = {
     "as built": {},
     "wake two each": {"wake_width": 2},
-    "leader wakes 8": {"wake_at_resume": 8},
+    "one wakes the next": {"wake_sharers": False},
     "spin through the boundary": {"spin_through": True},
     "parallel sort": {"parallel_sort": True},
     "parallel taking of replies": {"parallel_take": True},

@@ -31,7 +31,7 @@ enum {
     tries = 40,
     turns = 2000,
     sleep_ns = 1000000, /* a sleeper is given so long to fall asleep */
-    entries = 20000,
+    count_sorted = 20000,
     most_runs = 256,
     spin_rounds = 200, /* as in runtime/sched/idle.c */
     relax_per_round = 8,
@@ -179,32 +179,41 @@ static double spin_ns(void)
 
 /* -- Sorting -- */
 
-/* Rising runs that have to be merged all the way: blocks of neighbours, as workers' shares are. */
-static void fill(cr_entry *sorted, const corio_task *parent, unsigned runs)
+/* Rising runs in as many places that have to be merged all the way: blocks of neighbours, as workers'
+ * shares are. A single one is looked at only. */
+static void sort(cr_order *order, cr_entry *entries, cr_entry *to, unsigned runs)
 {
-    size_t at = 0;
-    for (unsigned run = runs; run-- > 0;) {
-        for (size_t i = (size_t)entries * run / runs; i < (size_t)entries * (run + 1) / runs; i++)
-            sorted[at++] = (cr_entry){.what = sorted, .parent = parent, .index = i};
+    if (runs == 1) {
+        cr_order_sort(order, entries, count_sorted);
+        return;
     }
+    require(cr_order_begin(order, runs), "no memory");
+    for (unsigned run = runs; run-- > 0;) {
+        size_t begin = (size_t)count_sorted * run / runs;
+        cr_order_add(order, entries + begin, (size_t)count_sorted * (run + 1) / runs - begin);
+    }
+    cr_order_merge(order, to);
 }
 
 static double sort_ns(unsigned runs)
 {
-    cr_entry *sorted = calloc(entries, sizeof *sorted);
-    require(sorted != NULL, "no memory");
+    cr_entry *entries = calloc(count_sorted, sizeof *entries);
+    cr_entry *to = calloc(count_sorted, sizeof *to);
+    require(entries != NULL && to != NULL, "no memory");
     corio_task parent;
     memset(&parent, 0, sizeof parent);
+    for (size_t i = 0; i < count_sorted; i++)
+        entries[i] = (cr_entry){.what = entries, .parent = &parent, .index = i};
     cr_order order = {0};
     double least = 0;
     for (unsigned i = 0; i < tries; i++) {
-        fill(sorted, &parent, runs);
         uint64_t began = cr_now_ns();
-        cr_order_sort(&order, sorted, entries);
-        keep_least(&least, (double)(cr_now_ns() - began) / entries);
+        sort(&order, entries, to, runs);
+        keep_least(&least, (double)(cr_now_ns() - began) / count_sorted);
     }
     cr_order_fini(&order);
-    free(sorted);
+    free(entries);
+    free(to);
     return least;
 }
 

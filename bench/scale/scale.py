@@ -77,8 +77,8 @@ def all_cases(options):
     return cases + [(work, "plain", "unpinned", 1) for work in options.works if work in WITH_PLAIN]
 
 
-def run_all(options):
-    """{case: [run, ...]}"""
+def run_all(options, described):
+    """{case: [run, ...]}. Results are written after each repetition: one that is interrupted leaves what it has."""
     cases = all_cases(options)
     runs = {case: [] for case in cases}
     for repetition in range(options.repetitions):
@@ -86,6 +86,7 @@ def run_all(options):
         for case in random.sample(cases, len(cases)):
             machine.wait_until_quiet(options.quiet)
             runs[case].append(run_case(options, case))
+        write_results(options, runs, described)
     return runs
 
 
@@ -189,20 +190,17 @@ def plot(options, runs, described, path):
 
 def write_results(options, runs, described):
     os.makedirs(options.folder, exist_ok=True)
-    rows = rows_of(options, runs)
+    rows, done = rows_of(options, runs), min(len(case) for case in runs.values())
     with open(os.path.join(options.folder, "scale.json"), "w", encoding="utf-8") as stream:
-        json.dump({"machine": described, "repetitions": options.repetitions, "by": options.by, "rows": rows}, stream,
-                  indent=1)
+        json.dump({"machine": described, "repetitions": done, "by": options.by, "rows": rows}, stream, indent=1)
         stream.write("\n")
     plot(options, runs, described, os.path.join(options.folder, "scale.svg"))
     words = "\n".join(f"- {name}: {value}" for name, value in described.items())
     with open(os.path.join(options.folder, "scale.md"), "w", encoding="utf-8") as stream:
         stream.write(f"# Scaling: {os.path.basename(options.folder)}\n\n{words}\n"
-                     f"- repetitions: {options.repetitions}, interleaved; by {options.by}\n\n"
+                     f"- repetitions: {done}, interleaved; by {options.by}\n\n"
                      f"![speed-up, efficiency, phases](scale.svg)\n\n{table(rows)}\n\n"
                      "What the columns mean: `bench/scale/scale.py --help`.\n")
-    print(table(rows))
-    print(f"\nwritten to {options.folder}")
 
 
 # -- Command line --
@@ -265,10 +263,11 @@ def main():
     try:
         if "audit" in options.works:
             run_audit(options, 1, 1, False)  # fills the database
-        runs = run_all(options)
+        runs = run_all(options, described)
     except Failed as problem:
         sys.exit(f"scale.py: {problem}")
-    write_results(options, runs, described)
+    print(table(rows_of(options, runs)))
+    print(f"\nwritten to {options.folder}")
 
 
 if __name__ == "__main__":

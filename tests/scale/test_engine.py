@@ -14,7 +14,7 @@ import engine  # noqa: E402
 LIKE_A_MACHINE = {"line": 150, "probe": 4, "wake_call": 3000, "wake": 10000, "fence": 1200, "fence_busy": 10000,
                   "fence_each": 50, "spin": 39000, "steal": 300, "boundary": 150, "gather": 450, "jitter": 0.01,
                   "sort": {1: 2.0, 2: 4.0, 4: 5.0, 256: 14.0}}
-VARIANTS = [{}, {"wake_width": 2}, {"wake_at_resume": 8}, {"spin_through": True}, {"parallel_sort": True,
+VARIANTS = [{}, {"wake_width": 2}, {"wake_sharers": False}, {"spin_through": True}, {"parallel_sort": True,
             "parallel_take": True, "parallel_answer": True}, {"cheap_gather": True, "local_victims": 4}]
 
 
@@ -140,8 +140,8 @@ class Exact(unittest.TestCase):
         sim.boundary(answer=5.0, take=0.0)
         self.assertAlmostEqual(sim.now, 1000.0 + 64 * 100 * 5.0)
 
-    def test_wake_ups_one_at_a_time_are_a_chain(self):
-        """The last worker begins after as many wake-ups as there are sleepers; two each: after their logarithm."""
+    def test_wake_ups_are_a_tree_or_a_chain(self):
+        """The last worker begins after as many wake-ups as there are sleepers; as a tree: after their logarithm."""
         def begun(variant):
             sim = engine.Engine(32, engine.Costs(wake=1000.0, wake_call=0.0), 1, engine.Variant(**variant))
             sim.begin()
@@ -155,23 +155,25 @@ class Exact(unittest.TestCase):
             sim.enter = enter
             sim.run_range_phase(32 * 100000, 10.0)
             return max(starts.values())
-        self.assertAlmostEqual(begun({}), 31 * 1000.0)
-        self.assertAlmostEqual(begun({"wake_width": 2}), 5 * 1000.0, delta=1000.0)
+        self.assertAlmostEqual(begun({"wake_sharers": False}), 31 * 1000.0)
+        self.assertAlmostEqual(begun({}), 5 * 1000.0)
+        self.assertAlmostEqual(begun({"wake_sharers": False, "wake_width": 2}), 5 * 1000.0, delta=1000.0)
 
 
 class Runs(unittest.TestCase):
     def runs(self, *lists):
         return engine.runs_of([(0, engine.pieces_of(list(pieces))) for pieces in lists])
 
-    def test_shares_in_order_are_one_run(self):
-        self.assertEqual(self.runs([(0, 49)], [(50, 99)]), 1)
+    def test_each_share_is_a_run(self):
+        self.assertEqual(self.runs([(0, 49)], [(50, 99)]), 2)
+        self.assertEqual(self.runs([(0, 49), (50, 99)], []), 1)
 
     def test_falling_is_a_run(self):
         self.assertEqual(self.runs([9, 8, 7, 6]), 1)
 
     def test_what_was_stolen_begins_another(self):
         self.assertEqual(self.runs([(0, 49), (75, 99)], [(50, 74)]), 2)
-        self.assertEqual(self.runs([(0, 24)], [(50, 99), (25, 49)]), 2)
+        self.assertEqual(self.runs([(0, 24)], [(50, 99), (25, 49)]), 3)
 
     def test_runs_are_those_that_a_walk_finds(self):
         drawn = random.Random(3)
@@ -186,7 +188,7 @@ class Runs(unittest.TestCase):
 
 
 def walked(numbers):
-    """As order.c's next_run goes."""
+    """As order.c's first_run goes."""
     runs, at = 0, 0
     while at < len(numbers):
         end = at + 1
