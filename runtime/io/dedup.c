@@ -456,6 +456,12 @@ bool cr_reuse_replace(const corio_dispatcher *dispatcher, cr_entry *entry)
     return follower != NULL;
 }
 
+bool cr_reuse_followed(const corio_dispatcher *dispatcher, const corio_request *asker)
+{
+    const cr_question *question = dispatcher->reuse != NULL ? question_of(asker) : NULL;
+    return question != NULL && question->first != NULL;
+}
+
 static void end_request(cr_worker *leader, corio_request *request)
 {
     cr_call *call = request->reserved_call;

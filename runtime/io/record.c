@@ -3,7 +3,7 @@
  * record.c - answers into a file. What goes wrong harms no run: the first error is kept for the end,
  * and nothing is written after it.
  */
-#include "runtime/io/io.h"
+#include "runtime/io/reuse.h"
 
 #include "runtime/base/alloc.h"
 
@@ -81,12 +81,12 @@ static void record_answer(cr_record *record, const corio_dispatcher *dispatcher,
 {
     cr_answer answer = {.kind = CR_ANSWER_STATUS, .status = request->status};
     bool retry = request->reserved_state == CR_REQUEST_RETRY;
-    /* One that nobody waits for any more will not go out again: its answer is known. */
-    int given_up = retry ? cr_call_given_up(dispatcher->io, request->reserved_call) : 0;
-    if (given_up != 0)
-        answer.status = given_up;
-    else if (retry)
-        answer.kind = request->reserved_due_ns != 0 ? CR_ANSWER_RETRY_LATER : CR_ANSWER_RETRY;
+    if (retry) {
+        answer.status = cr_call_given_up(dispatcher->io, request->reserved_call);
+        /* One that nobody waits for any more will not go out again: its answer is known. */
+        if (answer.status == 0 || cr_reuse_followed(dispatcher, request))
+            answer.kind = cr_request_due(request) != 0 ? CR_ANSWER_RETRY_LATER : CR_ANSWER_RETRY;
+    }
     if (record->error != 0)
         return;
     record->payload.count = 0;

@@ -249,6 +249,17 @@ static void answer_status(cr_io *io, corio_batch *batch, size_t i, int status)
         (void)corio_batch_respond(batch, i);
 }
 
+/* Whoever asked may have given up by then: `status` tells the leader, who takes it. */
+static void retry_one(cr_io *io, corio_batch *batch, size_t i, const cr_answer *answer)
+{
+    if (answer->status > 0) {
+        damaged(io);
+        return;
+    }
+    cr_entry_request(&batch->entries[i])->status = answer->status;
+    (void)corio_batch_retry(batch, i, answer->kind == CR_ANSWER_RETRY_LATER);
+}
+
 /* Request i as the next frame says; if there is none, it is left to who completes the batch. */
 static void answer_one(cr_io *io, corio_batch *batch, size_t i)
 {
@@ -258,7 +269,7 @@ static void answer_one(cr_io *io, corio_batch *batch, size_t i)
     else if (answer.kind == CR_ANSWER_STATUS)
         answer_status(io, batch, i, answer.status);
     else if (answer.kind == CR_ANSWER_RETRY || answer.kind == CR_ANSWER_RETRY_LATER)
-        (void)corio_batch_retry(batch, i, answer.kind == CR_ANSWER_RETRY_LATER);
+        retry_one(io, batch, i, &answer);
     else
         damaged(io);
 }

@@ -45,10 +45,12 @@ static void again(cr_io *io, cr_worker *leader, const corio_batch *batch, const 
     corio_request *request = cr_entry_request(entry);
     corio_dispatcher *dispatcher = request->dispatcher;
     size_t index = (size_t)(entry - batch->storage->items);
-    uint64_t due = dispatcher->reuse != NULL ? cr_reuse_due(request) : request->reserved_due_ns;
+    uint64_t due = cr_request_due(request);
     cr_entry kept = *entry;
     request->reserved_state = CR_REQUEST_OPEN;
-    int given_up = cr_call_given_up(io, request->reserved_call);
+    /* In a replay: if the one that asked had given up then (retry_one). */
+    int given_up =
+        io->replay.file != NULL ? request->status : cr_call_given_up(io, request->reserved_call);
     if (given_up != 0 && !cr_withdraw(leader, &kept, given_up))
         return;
     if (dispatcher->reuse != NULL && cr_reuse_again(dispatcher, &kept))

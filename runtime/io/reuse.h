@@ -104,6 +104,8 @@ void cr_reuse_finish(cr_io *io, cr_worker *leader);
 
 /* The asker in `entry`, which is not in flight, gives up: true if a follower takes its place there. */
 bool cr_reuse_replace(const corio_dispatcher *dispatcher, cr_entry *entry);
+/* Whether somebody else waits for the asker's answer. */
+bool cr_reuse_followed(const corio_dispatcher *dispatcher, const corio_request *asker);
 /* An asker has got an error without having been handed over: so do its followers. */
 void cr_reuse_fail(cr_worker *leader, const corio_request *asker);
 /* Followers that give up, and hits that need not wait any more. */
@@ -112,6 +114,11 @@ void cr_reuse_withdraw(corio_dispatcher *dispatcher, cr_worker *leader);
 /* When the asker is to be retried: set by the batch's holder. */
 void cr_reuse_set_due(corio_request *asker, uint64_t due_ns);
 uint64_t cr_reuse_due(const corio_request *asker);
+/* The same for any request. */
+static inline uint64_t cr_request_due(const corio_request *request)
+{
+    return request->dispatcher->reuse != NULL ? cr_reuse_due(request) : request->reserved_due_ns;
+}
 /* Any thread that holds the batch: whether none of its followers wants the answer any more, and the
  * latest of their deadlines and the given one. */
 bool cr_reuse_unwanted(const corio_dispatcher *dispatcher, const corio_request *asker);

@@ -77,8 +77,8 @@ enum cr_answer_kind { CR_ANSWER_STATUS, CR_ANSWER_RETRY, CR_ANSWER_RETRY_LATER }
 
 typedef struct cr_answer {
     uint32_t kind;
-    int32_t status;
-} cr_answer; /* and the bytes of the answer */
+    int32_t status; /* to be retried: what the asker is answered, if it has given up; 0: nothing */
+} cr_answer;        /* and the bytes of the answer */
 
 typedef struct cr_again {
     cr_moment moment;

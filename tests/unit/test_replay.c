@@ -51,7 +51,7 @@ typedef struct text {
     size_t length;
 } text;
 
-static corio_dispatcher *cached, *plain, *sliced, *flaky, *texts;
+static corio_dispatcher *cached, *plain, *sliced, *flaky, *texts, *shared;
 static unsigned calls; /* of dispatch functions */
 static bool bad_hooks;
 
@@ -198,6 +198,7 @@ static void add(corio_runtime *runtime, const char *name, corio_dispatch_fn *fn,
         with.max_in_flight = 5;
     if (ret == &cached)
         with.cache_bytes = 500; /* not for all that is asked */
+    with.dedup = ret == &shared;
     assert_int_equal(corio_dispatcher_add(runtime, &with, ret), 0);
 }
 
@@ -447,6 +448,115 @@ static void clocks_go_on(void **state)
         assert_int_equal(rc, 0);
         assert_int_equal(calls == 0, i > 0);
         assert_int_equal(corio_runtime_destroy(runtime), 0);
+    }
+}
+
+/* -- Equal requests that are put off -- */
+
+/* Puts off at once, then for a while, then answers. */
+static int answer_at_the_third(void *self, corio_batch *batch)
+{
+    if (calls >= 2)
+        return answer_plain(self, batch);
+    for (size_t i = 0; i < corio_batch_len(batch); i++)
+        corio_batch_retry(batch, i, calls == 0 ? 0 : 1000);
+    ADD(calls);
+    return CORIO_DONE;
+}
+
+static int ask_shared(void *arg)
+{
+    uint64_t number = *(uint64_t *)arg, answer = 0;
+    CHECK(corio_io(shared, &number, &answer) == 0 && answer == mix(number));
+    return 0;
+}
+
+static int share(void *arg)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < 6; i++) {
+        uint64_t number = i % 2;
+        CHECK(corio_go_copy(ask_shared, &number, sizeof number) == 0);
+    }
+    return corio_wait();
+}
+
+static void run_shared(corio_dispatch_fn *fn, corio_task_fn *root, bool replay)
+{
+    corio_runtime *runtime;
+    assert_int_equal(create(&(how){.workers = 2, .replay = replay}, &runtime), 0);
+    add(runtime, "plain", answer_plain, &plain);
+    add(runtime, "shared", fn, &shared);
+    assert_int_equal(corio_run(runtime, root, NULL), 0);
+    assert_string_equal(told, "");
+    assert_int_equal(calls == 0, replay);
+    assert_int_equal(corio_runtime_destroy(runtime), 0);
+}
+
+static void requests_asked_once_are_put_off_again(void **state)
+{
+    (void)state;
+    run_shared(answer_at_the_third, share, false);
+    run_shared(answer_at_the_third, share, true);
+}
+
+static uint64_t delay_ns;
+static unsigned may_be_put_off, times_asked;
+static int asker_code, follower_code;
+
+static int put_off_when_told(void *arg, corio_batch *batch)
+{
+    (void)arg;
+    while (__atomic_load_n(&may_be_put_off, __ATOMIC_ACQUIRE) == 0)
+        sched_yield();
+    corio_batch_retry(batch, 0, delay_ns);
+    return CORIO_DONE;
+}
+
+static int answer_the_second(void *self, corio_batch *batch)
+{
+    ADD(calls);
+    if (ADD(times_asked) > 1)
+        return answer_plain(self, batch);
+    int rc = corio_batch_submit(batch, put_off_when_told, self);
+    return rc < 0 ? rc : CORIO_LATER;
+}
+
+static int ask_and_note(void *code)
+{
+    uint64_t number = 7, answer = 0;
+    *(int *)code = corio_io(shared, &number, &answer);
+    return 0;
+}
+
+/* The one whose request has gone out gives up; another waits for the answer. */
+static int give_up_root(void *arg)
+{
+    uint64_t value = 1;
+    corio_group *group;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(corio_group_go(group, ask_and_note, &asker_code) == 0);
+    CHECK(corio_go(ask_and_note, &follower_code) == 0);
+    CHECK(corio_io(plain, &value, &value) == 0);
+    CHECK(corio_group_cancel(group, -EINTR) == 0 && corio_io(plain, &value, &value) == 0);
+    __atomic_store_n(&may_be_put_off, 1, __ATOMIC_RELEASE);
+    CHECK(corio_group_close(group) == -EINTR && asker_code == -ECANCELED);
+    (void)arg;
+    return corio_wait();
+}
+
+static void a_request_put_off_goes_on_for_who_still_waits(void **state)
+{
+    (void)state;
+    for (delay_ns = 0; delay_ns <= 1000; delay_ns += 1000) {
+        for (int i = 0; i < 3; i++) {
+            may_be_put_off = times_asked = 0;
+            asker_code = follower_code = 1;
+            run_shared(answer_the_second, give_up_root, i > 0);
+            assert_int_equal(asker_code, -ECANCELED);
+            assert_int_equal(follower_code, 0);
+            assert_int_equal(times_asked, i > 0 ? 0 : 2);
+        }
     }
 }
 
@@ -742,6 +852,8 @@ int main(void)
         cmocka_unit_test(replay_gives_the_same_batches_and_answers),
         cmocka_unit_test(simulation_is_recorded_and_replayed),
         cmocka_unit_test(clocks_go_on),
+        cmocka_unit_test(requests_asked_once_are_put_off_again),
+        cmocka_unit_test(a_request_put_off_goes_on_for_who_still_waits),
         cmocka_unit_test(changed_program_is_named),
         cmocka_unit_test(fewer_and_more_runs_are_named),
         cmocka_unit_test(answers_that_do_not_fit_are_named),
