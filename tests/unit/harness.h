@@ -30,7 +30,16 @@ static inline corio_runtime *runtime_with(unsigned workers)
     return runtime;
 }
 
-/* Runs `root` on a fresh runtime of each size; arg is passed on. */
+static inline corio_runtime *simulation_with(uint64_t seed)
+{
+    corio_options options = CORIO_OPTIONS_INIT;
+    corio_runtime *runtime = NULL;
+    options.sim_seed = seed;
+    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    return runtime;
+}
+
+/* A fresh runtime of each size, for the block that follows. */
 #define FOR_EACH_WORKER_COUNT(runtime)                                                             \
     for (unsigned count_at = 0; count_at < worker_count_count; count_at++)                         \
         for (corio_runtime *runtime = runtime_with(worker_counts[count_at]); runtime != NULL;      \

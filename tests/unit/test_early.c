@@ -365,10 +365,7 @@ static int only_ask(void *arg)
 
 static uint64_t simulate(uint64_t seed, const corio_dispatcher_options *how)
 {
-    corio_options options = CORIO_OPTIONS_INIT;
-    corio_runtime *runtime = NULL;
-    options.sim_seed = seed;
-    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    corio_runtime *runtime = simulation_with(seed);
     dispatcher = add(runtime, how);
     begin();
     history = CORIO_HASH_BEGIN;

@@ -130,10 +130,7 @@ static int wait_for_good(void *arg)
 static void report_names_the_seed(void **state)
 {
     (void)state;
-    corio_options options = CORIO_OPTIONS_INIT;
-    corio_runtime *runtime;
-    options.sim_seed = 4711;
-    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+    corio_runtime *runtime = simulation_with(4711);
     assert_int_equal(corio_run(runtime, wait_for_good, NULL), 0);
     assert_non_null(strstr(corio_runtime_report(runtime), "CORIO_SIM_SEED=4711"));
     mutex = (corio_mutex)CORIO_MUTEX_INIT;
@@ -160,11 +157,8 @@ static int shielded(void *arg)
 static void a_deadline_that_lets_nobody_go_on_hides_no_deadlock(void **state)
 {
     (void)state;
-    corio_options options = CORIO_OPTIONS_INIT;
-    options.sim_seed = 1;
     for (uint64_t limit = 0; limit < 5000; limit += 50) {
-        corio_runtime *runtime;
-        assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+        corio_runtime *runtime = simulation_with(1);
         assert_int_equal(corio_run(runtime, shielded, &limit), 0);
         assert_non_null(strstr(corio_runtime_report(runtime), "task stuck (0)"));
         assert_int_equal(corio_runtime_destroy(runtime), 0);

@@ -590,10 +590,7 @@ static void a_simulation_takes_jobs(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 50; seed++) {
-        corio_options options = CORIO_OPTIONS_INIT;
-        corio_runtime *runtime;
-        options.sim_seed = seed;
-        assert_int_equal(corio_runtime_create(&options, &runtime), 0);
+        corio_runtime *runtime = simulation_with(seed);
         set_up(runtime);
         assert_int_equal(corio_runtime_start(runtime), 0);
         assert_int_equal(submit_some(10), 0);
