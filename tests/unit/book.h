@@ -10,7 +10,7 @@
 
 #include "harness.h"
 
-enum { most_keys = 4096, most_kept = 16 };
+enum { most_keys = 4096, most_kept = 16, most_questions = 256, unset = 99 };
 
 enum book_mode { book_answers, book_keeps, book_fails, book_retries_once, book_delays_once };
 
@@ -54,11 +54,18 @@ static int book_dispatch(void *self, corio_batch *batch)
     return CORIO_LATER;
 }
 
-/* Answers the batch that was kept first; by a task. error: 0 none, 1: retry. */
-static void book_give(int error)
+/* The batch that was kept first: it is the caller's, a task's. */
+static corio_batch *book_take(void)
 {
     corio_batch *batch = book.kept[0];
     memmove(book.kept, book.kept + 1, --book.kept_count * sizeof *book.kept);
+    return batch;
+}
+
+/* Answers it. error: 0 none, 1: retry. */
+static void book_give(int error)
+{
+    corio_batch *batch = book_take();
     for (size_t i = 0; i < corio_batch_len(batch); i++) {
         int number = *(const int *)corio_batch_input(batch, i);
         if (error < 0)
@@ -95,12 +102,22 @@ static corio_cache_stats book_stats(void)
     return stats;
 }
 
-/* A task that asks one number, after so many phases. */
+/* Question i of a test. What became of it is in codes[i] and answers[i], for those who have waited
+ * for the task that asks it, or know that it cannot go on. */
 typedef struct question {
-    int number, after;
-    int *ret_rc, *ret_answer;
+    int number, after;    /* phases */
     uint64_t deadline_ns; /* 0: none */
 } question;
+
+static question questions[most_questions];
+static int codes[most_questions], answers[most_questions];
+
+static question *question_of(int i, int number, int after, uint64_t deadline_ns)
+{
+    codes[i] = unset;
+    questions[i] = (question){number, after, deadline_ns};
+    return &questions[i];
+}
 
 static int ask(void *arg)
 {
@@ -112,17 +129,19 @@ static int ask(void *arg)
     int rc = corio_io_until(asks, (const void *)&number, &out,
                             mine->deadline_ns ? mine->deadline_ns : UINT64_MAX);
     number = -1;
-    if (mine->ret_rc != NULL)
-        *mine->ret_rc = rc;
-    if (mine->ret_answer != NULL)
-        *mine->ret_answer = out;
-    return mine->ret_rc != NULL ? 0 : rc;
+    codes[mine - questions] = rc;
+    answers[mine - questions] = out;
+    return 0;
 }
 
-static int go_ask(question what, question *storage)
+static int go(int i, int number, int after)
 {
-    *storage = what;
-    return corio_go(ask, storage);
+    return corio_go(ask, question_of(i, number, after, 0));
+}
+
+static int go_in(corio_group *group, int i, int number)
+{
+    return corio_group_go(group, ask, question_of(i, number, 0, 0));
 }
 
 #endif

@@ -6,16 +6,7 @@
 
 #include <pthread.h>
 
-enum { unset = 99, per_answer = sizeof(int) * 2 };
-
-static question questions[64];
-static int codes[64], answers[64];
-
-static int go(int i, int number, int after)
-{
-    codes[i] = unset;
-    return go_ask((question){number, after, &codes[i], &answers[i], 0}, &questions[i]);
-}
+enum { per_answer = sizeof(int) * 2 };
 
 /* What an answer of the book costs. */
 static size_t answer_bytes(void)
@@ -185,9 +176,7 @@ static int waiting_hit_root(void *arg)
     CHECK(corio_cache_prime(asks, &(int){1}, &(int){111}) == 1);
     book.mode = book_keeps;
     CHECK(corio_group_open(NULL, &group) == 0);
-    codes[1] = unset;
-    questions[1] = (question){1, 0, &codes[1], &answers[1], 0};
-    CHECK(go(0, 7, 0) == 0 && corio_group_go(group, ask, &questions[1]) == 0 && tick() == 0);
+    CHECK(go(0, 7, 0) == 0 && go_in(group, 1, 1) == 0 && tick() == 0);
     CHECK(codes[1] == unset && book.kept_count == 1);
     CHECK(corio_group_cancel(group, -EINTR) == 0 && corio_group_close(group) == -EINTR);
     CHECK(codes[1] == 0 && answers[1] == 111 && codes[0] == unset);
@@ -493,12 +482,11 @@ static void *disturb(void *arg)
 
 static int asks_on(void *arg)
 {
-    int number = *(int *)arg;
+    int number = *(int *)arg, key = number % 16;
     for (int i = 0; i < 50; i++) {
-        int answer = get(number % 16);
-        CHECK(answer >= number % 16 * 10);
+        CHECK(get(key) >= key * 10);
         if (i % 10 == number % 10)
-            (void)corio_cache_invalidate(asks, &number);
+            (void)corio_cache_invalidate(asks, &key);
     }
     return 0;
 }

@@ -4,23 +4,7 @@
  */
 #include "book.h"
 
-enum { unset = 99, many = 100 };
-
-static question questions[256];
-static int codes[256], answers[256];
-
-/* Question i of a test: its code and answer are noted. */
-static int go(int i, int number, int after)
-{
-    codes[i] = unset;
-    return go_ask((question){number, after, &codes[i], &answers[i], 0}, &questions[i]);
-}
-
-static int go_until(int i, int number, int after, uint64_t deadline_ns)
-{
-    codes[i] = unset;
-    return go_ask((question){number, after, &codes[i], &answers[i], deadline_ns}, &questions[i]);
-}
+enum { many = 100 };
 
 static const corio_dispatcher_options dedup = {.dedup = true};
 
@@ -143,14 +127,6 @@ static int all_of_several(void *arg)
     return 0;
 }
 
-static size_t partial_seen;
-
-static int notes_partial(void *self, corio_batch *batch)
-{
-    partial_seen = corio_batch_partial_calls(batch);
-    return answer_all(self, batch);
-}
-
 static void requests_of_one_call_may_be_equal(void **state)
 {
     (void)state;
@@ -160,6 +136,14 @@ static void requests_of_one_call_may_be_equal(void **state)
         assert_int_equal(corio_run(runtime, all_of_several, NULL), 0);
         assert_true(book.asked[1] == 3 && book.asked[2] == 3 && book.asked[3] == 3);
     }
+}
+
+static size_t partial_seen;
+
+static int notes_partial(void *self, corio_batch *batch)
+{
+    partial_seen = corio_batch_partial_calls(batch);
+    return answer_all(self, batch);
 }
 
 static int ask_two(void *arg)
@@ -296,15 +280,21 @@ static void a_retry_joins_an_equal_one_that_waits(void **state)
 
 /* -- Withdrawal -- */
 
+static int go_in_until(corio_group *group, int i, int number, uint64_t deadline_ns)
+{
+    return corio_group_go(group, ask, question_of(i, number, 0, deadline_ns));
+}
+
+/* 1 is in flight, 7 waits: its asker's time is over before its turn comes. */
 static int asked_one_withdrawn_root(void *arg)
 {
     (void)arg;
-    book.mode =
-        book_keeps; /* 1 is in flight, 7 waits: its asker's time is over before its turn comes */
-    CHECK(go(0, 1, 0) == 0 && go_until(1, 7, 0, corio_now_ns() + 1000000) == 0);
+    corio_group *group;
+    book.mode = book_keeps;
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(go(0, 1, 0) == 0 && go_in_until(group, 1, 7, corio_now_ns() + 1000000) == 0);
     CHECK(go(2, 7, 0) == 0 && go(3, 7, 0) == 0);
-    while (codes[1] == unset)
-        CHECK(corio_sleep(500000) == 0);
+    CHECK(corio_group_close(group) == 0);
     CHECK(codes[1] == -ETIMEDOUT && book.asked[7] == 0);
     CHECK(go(4, 7, 0) == 0); /* the one that took its place is followed */
     CHECK(tick() == 0);
@@ -331,14 +321,6 @@ static void a_follower_takes_the_place_of_one_withdrawn(void **state)
             assert_string_equal(book.paths, "(0)(2)");
         }
     }
-}
-
-/* As go, in a group. */
-static int go_in(corio_group *group, int i, int number)
-{
-    codes[i] = unset;
-    questions[i] = (question){number, 0, &codes[i], &answers[i], 0};
-    return corio_group_go(group, ask, &questions[i]);
 }
 
 static int cancelled_asker_root(void *arg)
@@ -381,8 +363,7 @@ static int retry_of_withdrawn_root(void *arg)
     CHECK(go_in(group, 0, 7) == 0 && go(1, 7, 0) == 0 && tick() == 0);
     CHECK(corio_group_cancel(group, -EINTR) == 0 && tick() == 0);
     CHECK(codes[0] == unset && codes[1] == unset); /* handed over: it waits */
-    corio_batch *batch = book.kept[0];
-    book.kept_count = 0;
+    corio_batch *batch = book_take();
     book.mode = book_answers;
     CHECK(corio_batch_retry(batch, 0, delayed ? 1000000 : 0) == 0);
     CHECK(corio_batch_complete(batch) == 0);
@@ -404,23 +385,27 @@ static void a_retry_goes_on_for_the_followers(void **state)
     }
 }
 
+/* To be retried in an hour; the asker gives up meanwhile. In a simulation the hour passes. */
 static int delayed_asker_withdrawn_root(void *arg)
 {
-    (void)arg;
-    corio_group *group;
-    book.mode = book_keeps; /* retried after a while; the asker gives up meanwhile */
-    CHECK(corio_group_open(NULL, &group) == 0);
-    CHECK(go_in(group, 0, 7) == 0 && go(1, 7, 0) == 0 && tick() == 0);
-    corio_batch *batch = book.kept[0];
-    book.kept_count = 0;
+    bool hour_passes = *(bool *)arg;
+    corio_group *asker, *followers;
+    book.mode = book_keeps;
+    CHECK(corio_group_open(NULL, &asker) == 0 && corio_group_open(NULL, &followers) == 0);
+    CHECK(go_in(asker, 0, 7) == 0 && go_in(followers, 1, 7) == 0 && tick() == 0);
+    corio_batch *batch = book_take();
     book.mode = book_answers;
-    CHECK(corio_batch_retry(batch, 0, 300000000) == 0 && corio_batch_complete(batch) == 0);
+    CHECK(corio_batch_retry(batch, 0, 3600000000000) == 0 && corio_batch_complete(batch) == 0);
     CHECK(tick() == 0 && tick() == 0 && book.asked[7] == 1);
-    CHECK(corio_group_cancel(group, -EINTR) == 0 && corio_group_close(group) == -EINTR);
+    CHECK(corio_group_cancel(asker, -EINTR) == 0 && corio_group_close(asker) == -EINTR);
     CHECK(codes[0] == -ECANCELED && codes[1] == unset);
-    CHECK(go(2, 7, 0) == 0); /* one that waits for a retry is followed */
-    CHECK(corio_wait() == 0);
-    CHECK(codes[1] == 0 && codes[2] == 0 && answers[1] == 71 && answers[2] == 71);
+    CHECK(go_in(followers, 2, 7) == 0); /* one that waits for a retry is followed */
+    CHECK(tick() == 0 && book_stats().followers == 2);
+    if (!hour_passes)
+        CHECK(corio_group_cancel(followers, -EINTR) == 0);
+    CHECK(corio_group_close(followers) == (hour_passes ? 0 : -EINTR));
+    for (int i = 1; i <= 2; i++)
+        CHECK(hour_passes ? codes[i] == 0 && answers[i] == 71 : codes[i] == -ECANCELED);
     return 0;
 }
 
@@ -430,8 +415,15 @@ static void a_follower_takes_the_place_while_a_retry_waits(void **state)
     FOR_EACH_WORKER_COUNT(runtime)
     {
         book_open(runtime, dedup);
-        assert_int_equal(corio_run(runtime, delayed_asker_withdrawn_root, NULL), 0);
+        assert_int_equal(corio_run(runtime, delayed_asker_withdrawn_root, &(bool){false}), 0);
+        assert_string_equal(book.paths, "(0)");
+    }
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        corio_runtime *runtime = simulation_with(seed);
+        book_open(runtime, dedup);
+        assert_int_equal(corio_run(runtime, delayed_asker_withdrawn_root, &(bool){true}), 0);
         assert_string_equal(book.paths, "(0)(1)");
+        assert_int_equal(corio_runtime_destroy(runtime), 0);
     }
 }
 
@@ -447,10 +439,9 @@ static int follower_withdrawn_root(void *arg)
     CHECK(corio_group_close(group) ==
           -EINTR); /* the asked one is in flight: the follower need not wait */
     CHECK(codes[1] == -ECANCELED && codes[0] == unset && codes[2] == unset);
-    CHECK(go_until(3, 7, 0, 1) == 0); /* nor one whose time is over */
-    while (codes[3] == unset)
-        CHECK(tick() == 0);
-    CHECK(codes[3] == -ETIMEDOUT);
+    CHECK(corio_group_open(NULL, &group) == 0);
+    CHECK(go_in_until(group, 3, 7, 1) == 0 && corio_group_close(group) == 0);
+    CHECK(codes[3] == -ETIMEDOUT); /* nor one whose time is over */
     book_give(0);
     CHECK(corio_wait() == 0);
     CHECK(codes[0] == 0 && codes[2] == 0 && answers[2] == 70);
@@ -477,11 +468,9 @@ static int wanted_root(void *arg)
     corio_group *groups[2];
     for (int i = 0; i < 2; i++) {
         CHECK(corio_group_open(NULL, &groups[i]) == 0);
-        codes[i] = unset;
-        questions[i] = (question){7, 0, &codes[i], &answers[i], 0};
         corio_go_options options = {
             .size = sizeof options, .group = groups[i], .deadline_ns = i == 0 ? sooner : later};
-        CHECK(corio_go_with(&options, ask, &questions[i]) == 0);
+        CHECK(corio_go_with(&options, ask, question_of(i, 7, 0, 0)) == 0);
     }
     book.mode = book_keeps;
     CHECK(tick() == 0);
