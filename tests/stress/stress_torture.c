@@ -24,6 +24,7 @@
 #include "stress.h"
 
 #include <corio.h>
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -821,28 +822,44 @@ static int soak_for(double minutes, const char *leak)
     return soak(minutes, first, leak, live) ? stress_end() : 1;
 }
 
-static int usage(void)
+static int usage(FILE *stream, int status)
 {
-    puts("Usage: stress_torture [FACTOR]\n"
-         "           60 runs, times FACTOR, on 1, 2 and 8 workers\n"
-         "       stress_torture FACTOR SEED [WORKERS]\n"
-         "           FACTOR times the run of one seed (workers: 1)\n"
-         "       stress_torture simulate [SEED [COUNT]]\n"
-         "           simulations of 10,000 seeds; of one; of COUNT seeds from there on\n"
-         "       stress_torture soak [MINUTES [LEAK]]\n"
-         "           runtimes on 8 workers, one after the other, each with runs of new seeds, for\n"
-         "           MINUTES (30), with a line a minute. Fails if memory, mappings, threads or "
-         "file\n"
-         "           descriptors grow. Ctrl-C ends it with the summary. LEAK (memory, mappings,\n"
-         "           threads, files): loses some on purpose, to see that this is noticed");
-    return 0;
+    fputs(
+        "Usage: stress_torture [FACTOR]\n"
+        "           60 runs, times FACTOR, on 1, 2 and 8 workers\n"
+        "       stress_torture FACTOR SEED [WORKERS]\n"
+        "           FACTOR times the run of one seed (workers: 1)\n"
+        "       stress_torture simulate [SEED [COUNT]]\n"
+        "           simulations of 10,000 seeds; of one; of COUNT seeds from there on\n"
+        "       stress_torture soak [MINUTES [LEAK]]\n"
+        "           runtimes on 8 workers, one after the other, each with runs of new seeds, for\n"
+        "           MINUTES (30), with a line a minute. Fails if memory, mappings, threads or "
+        "file\n"
+        "           descriptors grow. Ctrl-C ends it with the summary. LEAK (memory, mappings,\n"
+        "           threads, files): loses some on purpose, to see that this is noticed\n",
+        stream);
+    return status;
 }
 
-static int run_one_seed(const char *number, unsigned workers)
+static const double most_seed = 9007199254740992.0; /* a double has all up to there */
+
+/* Argument i, a number from 0 to `most`; `otherwise` if there is none. */
+static double argument(int argc, char **argv, int i, double most, double otherwise)
+{
+    if (i >= argc)
+        return otherwise;
+    char *end;
+    double value = strtod(argv[i], &end);
+    if (!isdigit((unsigned char)*argv[i]) || *end != '\0' || !(value <= most))
+        exit(usage(stderr, 2));
+    return value;
+}
+
+static int run_one_seed(uint64_t number, unsigned workers)
 {
     corio_options options = options_for(workers, false);
     for (unsigned long i = 0; i < stress_factor; i++)
-        run_seeds(&options, strtoull(number, NULL, 10), 1);
+        run_seeds(&options, number, 1);
     return stress_end();
 }
 
@@ -850,20 +867,20 @@ int main(int argc, char **argv)
 {
     const char *command = argc > 1 ? argv[1] : "";
     if (strcmp(command, "--help") == 0)
-        return usage();
+        return usage(stdout, 0);
     if (strcmp(command, "soak") == 0)
         signal(SIGINT, soak_stop); /* here, and in the child */
     stress_begin(argc, argv);
     if (strcmp(command, "soak") == 0)
-        return soak_for(argc > 2 ? strtod(argv[2], NULL) : 30, argc > 3 ? argv[3] : NULL);
+        return soak_for(argument(argc, argv, 2, 1e6, 30), argc > 3 ? argv[3] : NULL);
     if (strcmp(command, "simulate") == 0) {
-        uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-        uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : argc > 2 ? 1 : 10000;
-        simulate_seeds(first, count);
+        uint64_t first = (uint64_t)argument(argc, argv, 2, most_seed, 1);
+        simulate_seeds(first, (uint64_t)argument(argc, argv, 3, most_seed, argc > 2 ? 1 : 10000));
         return stress_end();
     }
     if (argc > 2)
-        return run_one_seed(argv[2], argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1);
+        return run_one_seed((uint64_t)argument(argc, argv, 2, most_seed, 0),
+                            (unsigned)argument(argc, argv, 3, 1024, 1));
     FACT(one_worker);
     FACT(two_workers);
     FACT(eight_workers);
