@@ -181,25 +181,33 @@ static bool make_slot_locked(cr_stack_pool *pool, uint32_t *ret_slot)
     return true;
 }
 
+/* Untouched slots are handed out in order: after a trim the lowest come first, and what is given back
+ * lies above them. So those that are fresh are the last of a batch, and neighbours. */
 static void refill(cr_stack_pool *pool, cr_stack_cache *cache)
 {
     pthread_mutex_lock(&pool->lock);
+    size_t first_fresh = pool->touched;
     while (cache->count < pool->cache_batch) {
         uint32_t slot;
         if (pool->free_count > 0)
             slot = pool->free_slots[--pool->free_count];
         else if (!make_slot_locked(pool, &slot))
             break;
-        cr_stack *stack = slot_stack(pool, slot);
-        if (stack->low == NULL)
-            set_up(pool, slot);
-        cache->stacks[cache->count++] = stack;
+        cache->stacks[cache->count++] = slot_stack(pool, slot);
+        if (slot >= pool->touched) {
+            CR_INVARIANT(slot == pool->touched);
+            pool->touched++;
+        }
     }
+    size_t fresh = pool->touched - first_fresh;
     if (pool->made - pool->free_count > pool->high_water)
         pool->high_water = pool->made - pool->free_count;
     if (pool->made - pool->free_count > pool->run_peak)
         pool->run_peak = pool->made - pool->free_count;
     pthread_mutex_unlock(&pool->lock);
+    /* Each is a page fault: not under the lock, and the first access writes, or there would be two. */
+    for (size_t i = 0; i < fresh; i++)
+        set_up(pool, first_fresh + i);
 }
 
 cr_stack *cr_stack_take(cr_stack_pool *pool, cr_stack_cache *cache)
@@ -269,6 +277,8 @@ void cr_stack_pool_trim(cr_stack_pool *pool, size_t keep)
     CR_INVARIANT(pool->free_count == pool->made);
     if (pool->made > keep)
         forget_slots(pool, keep);
+    if (pool->touched > keep)
+        pool->touched = keep;
     /* Lowest slots are taken first: those whose pages are kept. */
     for (size_t i = 0; i < pool->made; i++)
         pool->free_slots[i] = (uint32_t)(pool->made - 1 - i);

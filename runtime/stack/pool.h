@@ -68,7 +68,8 @@ typedef struct cr_stack_pool {
     uint32_t *free_slots; /* has room for every slot made so far */
     size_t free_capacity;
     size_t free_count;
-    size_t made;     /* slots 0 to made - 1 have been set up */
+    size_t made;     /* slots 0 to made - 1 have a guard, if there are any */
+    size_t touched;  /* slots below this have their head; the others are zero */
     size_t readable; /* slots below this are readable and writable */
     size_t unguarded;
     size_t high_water;    /* most slots out of free_slots at once */

@@ -84,6 +84,43 @@ static void trimmed_stacks_are_new_again(void **state)
     cr_stack_pool_fini(&pool);
 }
 
+static long page_faults(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt;
+}
+
+/* A stack's first page is the only one that it costs, and it costs one fault: a look at it before it
+ * is written to would be another. */
+static void a_new_stack_is_one_page_fault(void **state)
+{
+    (void)state;
+    enum {
+        count = 1000,
+        allowed = 50
+    }; /* for what else is touched, of the pool and by the kernel */
+    cr_stack_pool pool;
+    cr_stack_cache cache = {.count = 0};
+    static cr_stack *stacks[count];
+    if (cr_sanitized_address() || cr_sanitized_thread())
+        skip(); /* shadow memory is touched, too */
+    assert_int_equal(cr_stack_pool_init(&pool, 16 << 10, count, 1), 0);
+    for (int round = 0; round < 2; round++) { /* new, and trimmed */
+        int warm = round == 0 ? 0 : CR_STACK_KEEP;
+        long before = page_faults();
+        for (int i = 0; i < count; i++)
+            stacks[i] = cr_stack_take(&pool, &cache);
+        long faults = page_faults() - before;
+        assert_true(faults <= count - warm + allowed);
+        for (int i = 0; i < count; i++)
+            cr_stack_give(&pool, &cache, stacks[i]);
+        cr_stack_cache_flush(&pool, &cache);
+        cr_stack_pool_trim(&pool, 0);
+    }
+    cr_stack_pool_fini(&pool);
+}
+
 static void address_space_that_is_not_there_is_an_error(void **state)
 {
     (void)state;
@@ -322,6 +359,7 @@ int main(void)
         cmocka_unit_test(stacks_do_not_overlap_and_differ_in_colour),
         cmocka_unit_test(limit_is_exact),
         cmocka_unit_test(trimmed_stacks_are_new_again),
+        cmocka_unit_test(a_new_stack_is_one_page_fault),
         cmocka_unit_test(address_space_that_is_not_there_is_an_error),
         cmocka_unit_test(core_files_hold_stacks_and_not_the_reservation),
         cmocka_unit_test(guards_can_be_taken_away_and_come_back),
