@@ -21,7 +21,7 @@ import random
 
 QUANTUM_NS = 2000
 POLL_NS = 500  # how often one that looks on does so, at most
-SPIN_ROUNDS = 200  # idle.c
+SPIN_LOOKS = 16  # idle.c; the first few come sooner there
 USED_UP_FAST_NS, PAUSE_NS, LONG_PAUSE_NS = 5000, 5000, 40000  # steal.c
 STEAL_SHARE, STEAL_MOST = 8, 64  # deque.c, deque.h
 FEW_RESUMES = 4  # for each worker: below, all go to the leader (idle.c)
@@ -107,8 +107,8 @@ class Engine:
         cpus = cpus or max(workers, 2)
         self.most_looking = cpus // 2 if cpus >= 4 else 1  # start.c
         # A round looks at every worker: the more there are, the longer they spin.
-        self.spin_ns = costs.spin + SPIN_ROUNDS * workers * costs.probe
-        self.poll_ns = max(POLL_NS, self.spin_ns / SPIN_ROUNDS)
+        self.spin_ns = costs.spin + SPIN_LOOKS * workers * costs.probe
+        self.poll_ns = max(POLL_NS, self.spin_ns / SPIN_LOOKS)
         self.now = 0.0
         self.queue, self.order = [], 0
         self.active, self.looking, self.sleepers = 0, 0, list(range(workers - 1, 0, -1))

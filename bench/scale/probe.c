@@ -33,8 +33,7 @@ enum {
     sleep_ns = 1000000, /* a sleeper is given so long to fall asleep */
     count_sorted = 20000,
     most_runs = 256,
-    spin_rounds = 200, /* as in runtime/sched/idle.c */
-    relax_per_round = 8,
+    spin_relaxes = 1600, /* as in runtime/sched/idle.c */
 };
 
 static void require(bool holds, const char *what)
@@ -170,7 +169,7 @@ static double spin_ns(void)
     double least = 0;
     for (unsigned i = 0; i < tries; i++) {
         uint64_t began = cr_now_ns();
-        for (unsigned round = 0; round < spin_rounds * relax_per_round; round++)
+        for (unsigned relax = 0; relax < spin_relaxes; relax++)
             cr_cpu_relax();
         keep_least(&least, (double)(cr_now_ns() - began));
     }

@@ -55,8 +55,11 @@
 enum {
     one_sleeping = 1,
     one_spinning = 1 << 16,
-    spin_rounds = 200, /* 20 to 40 us: about what a wake-up costs */
-    relax_per_round = 8,
+    /* Between looks it relaxes twice as often each time: a look takes cache lines from those who
+     * work, who may have nothing but what they hand to each other. */
+    least_relax = 8,
+    most_relax = 128,    /* a microsecond or two */
+    spin_relaxes = 1600, /* 20 to 40 us: about what a wake-up costs */
 };
 
 /* -- Active -- */
@@ -213,7 +216,7 @@ bool cr_idle_inactive(cr_worker *worker)
 {
     cr_sched *sched = worker->sched;
     cr_add_32(&sched->idle, one_spinning);
-    for (unsigned round = 0;;) {
+    for (unsigned spun = 0, relax = least_relax;;) {
         bool leave = must_leave(worker);
         if (leave || (cr_work_visible(sched) && enter(sched))) {
             if (!leave)
@@ -222,12 +225,15 @@ bool cr_idle_inactive(cr_worker *worker)
             return !leave;
         }
         bool too_many = cr_load_32(&sched->idle) >> 16 > sched->most_spinners;
-        if (round++ < spin_rounds && !too_many) {
-            for (unsigned i = 0; i < relax_per_round; i++)
+        if (spun < spin_relaxes && !too_many) {
+            for (unsigned i = 0; i < relax; i++)
                 cr_cpu_relax();
+            spun += relax;
+            relax = relax < most_relax ? 2 * relax : most_relax;
         } else {
             sleep_until_woken(worker);
-            round = 0;
+            spun = 0;
+            relax = least_relax;
         }
     }
 }
