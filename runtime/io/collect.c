@@ -115,6 +115,12 @@ static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
     from->begin = from->count = 0;
 }
 
+static void sort(cr_io *io, cr_entries *entries)
+{
+    if (entries->count > entries->begin) /* else there may be no array */
+        cr_order_sort(&io->order, entries->items + entries->begin, entries->count - entries->begin);
+}
+
 /* The list of a worker; behind the workers': what was asked in this phase and not handed over early. */
 static cr_entries *list_of(const cr_io *io, corio_dispatcher *dispatcher, unsigned i)
 {
@@ -156,7 +162,7 @@ static cr_entries take_asked(cr_io *io, cr_worker *leader, corio_dispatcher *dis
         cr_order_merge(&io->order, fresh.items);
         fresh.count = count;
     } else {
-        cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
+        sort(io, &fresh);
     }
     return fresh;
 }
@@ -168,7 +174,7 @@ static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
         cr_reuse_collect(dispatcher, leader, &fresh);
     if (dispatcher->retries.count > 0) {
         append(leader, &fresh, &dispatcher->retries);
-        cr_order_sort(&io->order, fresh.items + fresh.begin, fresh.count - fresh.begin);
+        sort(io, &fresh);
     }
     append(leader, &dispatcher->queue, &fresh);
     put_away(io, fresh.items, fresh.capacity);
@@ -337,7 +343,7 @@ bool cr_early_queue(cr_io *io, corio_dispatcher *dispatcher)
     cr_entries *early = &dispatcher->early;
     if (!cr_entries_reserve(&dispatcher->queue, early->count - early->begin))
         return false;
-    cr_order_sort(&io->order, early->items + early->begin, early->count - early->begin);
+    sort(io, early);
     return cr_entries_move(&dispatcher->queue, early);
 }
 
