@@ -115,7 +115,7 @@ static void append(cr_worker *leader, cr_entries *to, cr_entries *from)
     from->begin = from->count = 0;
 }
 
-static void sort(cr_io *io, cr_entries *entries)
+static void sort_entries(cr_io *io, cr_entries *entries)
 {
     if (entries->count > entries->begin) /* else there may be no array */
         cr_order_sort(&io->order, entries->items + entries->begin, entries->count - entries->begin);
@@ -162,7 +162,7 @@ static cr_entries take_asked(cr_io *io, cr_worker *leader, corio_dispatcher *dis
         cr_order_merge(&io->order, fresh.items);
         fresh.count = count;
     } else {
-        sort(io, &fresh);
+        sort_entries(io, &fresh);
     }
     return fresh;
 }
@@ -174,7 +174,7 @@ static void collect(cr_io *io, cr_worker *leader, corio_dispatcher *dispatcher)
         cr_reuse_collect(dispatcher, leader, &fresh);
     if (dispatcher->retries.count > 0) {
         append(leader, &fresh, &dispatcher->retries);
-        sort(io, &fresh);
+        sort_entries(io, &fresh);
     }
     append(leader, &dispatcher->queue, &fresh);
     put_away(io, fresh.items, fresh.capacity);
@@ -343,7 +343,7 @@ bool cr_early_queue(cr_io *io, corio_dispatcher *dispatcher)
     cr_entries *early = &dispatcher->early;
     if (!cr_entries_reserve(&dispatcher->queue, early->count - early->begin))
         return false;
-    sort(io, early);
+    sort_entries(io, early);
     return cr_entries_move(&dispatcher->queue, early);
 }
 
