@@ -160,11 +160,15 @@ static void address_of_an_ended_holder_is_not_the_holder(void **state)
     }
 }
 
+enum { impatient = 10 };
+static unsigned timed_out;
+
 static int time_out_in_lock(void *arg)
 {
     (void)arg;
     CHECK(corio_mutex_lock_until(&mutex, 1) == -ETIMEDOUT); /* long past */
     CHECK(corio_mutex_lock_until(&mutex, corio_now_ns() + 2000000) == -ETIMEDOUT);
+    ADD(timed_out);
     CHECK(corio_mutex_lock_until(&mutex, corio_now_ns() + 1000000000000) == 0);
     return corio_mutex_unlock(&mutex);
 }
@@ -173,9 +177,10 @@ static int hold_meanwhile(void *arg)
 {
     (void)arg;
     CHECK(corio_mutex_lock_until(&mutex, 1) == 0); /* it is free: no need to wait */
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < impatient; i++)
         CHECK(corio_go(time_out_in_lock, NULL) == 0);
-    CHECK(corio_sleep(10000000) == 0);
+    while (READ(timed_out) < impatient)
+        CHECK(corio_sleep(1000000) == 0);
     CHECK(corio_mutex_unlock(&mutex) == 0);
     CHECK(corio_wait() == 0);
     return corio_mutex_wait_count(&mutex) == 0 ? 0 : -EBADMSG;
@@ -186,6 +191,7 @@ static void waiting_ends_at_the_deadline(void **state)
     (void)state;
     FOR_EACH_WORKER_COUNT(runtime)
     {
+        timed_out = 0;
         assert_int_equal(corio_run(runtime, hold_meanwhile, NULL), 0);
     }
 }
