@@ -87,6 +87,14 @@ static inline corio_dispatcher *add_dispatcher(corio_runtime *runtime, corio_dis
 #define ADD(counter)  __atomic_add_fetch(&(counter), 1, __ATOMIC_RELAXED)
 #define READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
+static inline void raise_to(unsigned *most, unsigned value)
+{
+    unsigned before = READ(*most);
+    while (before < value && !__atomic_compare_exchange_n(most, &before, value, true,
+                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
 /* A cmocka assertion must not jump out of a task: tasks check with this and return the error. */
 #define CHECK(condition)                                                                           \
     do {                                                                                           \

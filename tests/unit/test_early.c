@@ -15,14 +15,6 @@ static void begin(void)
     calls = inside = overlaps = answered = most_in_flight = in_flight = longest = 0;
 }
 
-static void raise_to(unsigned *most, unsigned value)
-{
-    unsigned before = READ(*most);
-    while (before < value && !__atomic_compare_exchange_n(most, &before, value, true,
-                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
-}
-
 static int answer(void *arg, corio_batch *batch)
 {
     (void)arg;

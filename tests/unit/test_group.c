@@ -241,11 +241,7 @@ static unsigned running, most_running;
 static int run_among_few(void *arg)
 {
     (void)arg;
-    unsigned now = ADD(running);
-    unsigned most = READ(most_running);
-    while (now > most && !__atomic_compare_exchange_n(&most_running, &most, now, false,
-                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
+    raise_to(&most_running, ADD(running));
     CHECK(corio_io(dispatcher, NULL, NULL) == 0);
     __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
     return 0;

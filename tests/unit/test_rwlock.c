@@ -39,10 +39,8 @@ static int read_and_write(void *arg)
             __atomic_sub_fetch(&writers, 1, __ATOMIC_RELAXED);
         } else {
             CHECK(corio_rwlock_read(&lock) == 0);
-            unsigned now = ADD(readers);
+            raise_to(&most_readers, ADD(readers));
             unsigned long seen = counter;
-            if (now > READ(most_readers))
-                __atomic_store_n(&most_readers, now, __ATOMIC_RELAXED);
             CHECK(!with_io || corio_io(dispatcher, NULL, NULL) == 0);
             CHECK(READ(writers) == 0 && counter == seen);
             __atomic_sub_fetch(&readers, 1, __ATOMIC_RELAXED);
