@@ -110,10 +110,9 @@ static void *hurry_when_cancelled(void *arg)
     while ((batch = __atomic_load_n(&kept, __ATOMIC_ACQUIRE)) == NULL)
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     seen[0] = corio_canceller_cancel(canceller, -EINTR);
-    for (int i = 0; i < 10000 && !corio_batch_cancelled(batch, 0); i++)
+    while (!corio_batch_cancelled(batch, 0))
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
-    seen[1] = corio_batch_cancelled(batch, 0);
-    seen[2] = corio_batch_complete(batch); /* answered nothing */
+    seen[1] = corio_batch_complete(batch); /* answered nothing */
     return NULL;
 }
 
@@ -131,8 +130,7 @@ static void never_answering_dispatcher_holds_its_run_until_it_gives_up(void **st
         assert_int_equal(corio_run_with(runtime, &options, ask, &number), -EINTR);
         pthread_join(thread, NULL);
         assert_int_equal(seen[0], 0);
-        assert_int_equal(seen[1], 1);
-        assert_int_equal(seen[2], CORIO_EUNANSWERED);
+        assert_int_equal(seen[1], CORIO_EUNANSWERED);
     }
 }
 
