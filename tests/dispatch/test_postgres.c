@@ -987,7 +987,7 @@ struct restart {
     char *fate;        /* of each key */
 };
 
-enum { WRITERS = 64, WRITES = 4096, BEFORE_RESTART = 2000, AFTER_RESTART = 5 };
+enum { WRITERS = 64, WRITES = 32768, BEFORE_RESTART = 2000, AFTER_RESTART = 5 };
 enum { FATE_NONE, FATE_ACKNOWLEDGED, FATE_UNKNOWN };
 
 static void note(struct restart *restart, int64_t key, int status)
