@@ -254,9 +254,9 @@ bool soak(double minutes, uint64_t seed, const char *leak, soak_life *life)
             next_line += 60;
         }
     }
+    printf("%s\n", stopped ? "stopped" : "at the end");
     if (lives == 0)
         return true;
-    printf("%s\n", stopped ? "stopped" : "at the end");
     print_line(elapsed, lives, &counts, now);
     return all_flat();
 }
