@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { tasks = 100, watchdog_seconds = 200 };
+enum { tasks = 100, watchdog_seconds = 500 };
 
 static corio_dispatcher *plain, *sliced, *reusing;
 static unsigned answered;

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { watchdog_seconds = 200 };
+enum { watchdog_seconds = 500 };
 
 static corio_dispatcher *plain;
 

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-enum { tasks = 6 };
+enum { tasks = 6, watchdog_seconds = 500 };
 
 static corio_dispatcher *plain, *texts;
 static char path[] = "/tmp/corio-fault-XXXXXX";
@@ -155,7 +155,7 @@ static void failures_of_a_replay_are_clean_errors(void **state)
 int main(void)
 {
     close(mkstemp(path));
-    alarm(200);
+    alarm(watchdog_seconds);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_of_a_recorded_run_are_clean_errors),
         cmocka_unit_test(failures_of_a_replay_are_clean_errors),

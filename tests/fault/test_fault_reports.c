@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-enum { watchdog_seconds = 200 };
+enum { watchdog_seconds = 500 };
 
 static corio_dispatcher *plain;
 static corio_mutex first, second;

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-enum { jobs = 20, watchdog_seconds = 200 };
+enum { jobs = 20, watchdog_seconds = 500 };
 
 static corio_dispatcher *dispatcher;
 static corio_promise *promise;

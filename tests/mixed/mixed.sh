@@ -26,7 +26,7 @@ fi
 "$compiler" $flags -pthread -I"$headers" "$source" -o "$work/program" "$library" -Wl,-rpath,"$folder" -lck -ldl
 
 run() {
-    ASAN_OPTIONS=detect_stack_use_after_return=1 timeout -s KILL 60 "$work/program" "$@" >"$work/log" 2>&1
+    ASAN_OPTIONS=detect_stack_use_after_return=1 timeout -s KILL 300 "$work/program" "$@" >"$work/log" 2>&1
 }
 
 if ! run || grep 'Sanitizer' "$work/log"; then

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { watchdog_seconds = 90, came_to_the_end = 42 };
+enum { watchdog_seconds = 300, came_to_the_end = 42 };
 
 static unsigned long stress_factor = 1;
 static const char *stress_fact = "";
