@@ -10,8 +10,6 @@
  * that have not begun are withdrawn, those that run are waited for. With -k the scope keeps going,
  * and what depends on the failed is left out.
  */
-#include "number.h"
-
 #include <corio.h>
 #include <corio/blocking.h>
 
@@ -429,8 +427,8 @@ int main(int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "f:j:kns", options, NULL)) != -1;) {
         if (option == 'f')
             program.file = optarg;
-        else if (option == 'j' && !take_number(optarg, 1, 1000, &program.jobs))
-            return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
+        else if (option == 'j')
+            program.jobs = atoi(optarg);
         else if (option == 'h')
             return fputs(help, stdout) < 0;
         else if (option == '?')
@@ -439,6 +437,8 @@ int main(int argc, char **argv)
         program.dry_run |= option == 'n';
         program.silent |= option == 's';
     }
+    if (program.jobs < 1 || program.jobs > 1000)
+        return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
     read_file();
     if (!program.first)
         mistake(1, "no rules", "");

@@ -15,15 +15,12 @@
  * once. A line that was in flight may be in it or not; sent again it gets the answer that it got,
  * or would have got, the first time.
  */
-#include "number.h"
-
 #include <corio.h>
 #include <corio/blocking.h>
 #include <corio/sqlite.h>
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,9 +365,9 @@ int main(int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == 'd')
             with.path = optarg;
-        else if (option == 'n' && !take_number(optarg, 1, INT_MAX, &window))
+        else if (option == 'n' && (window = atoi(optarg)) < 1)
             return usage("--window is a number from 1 on");
-        else if (option == 'w' && !take_number(optarg, 1, 1024, &workers))
+        else if (option == 'w' && ((workers = atoi(optarg)) < 1 || workers > 1024))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
             return fputs(help, stdout) < 0;

@@ -13,15 +13,12 @@
  * repetition. What decides the way of an order must come out of steps, the time included (see
  * cool_off): then it takes the same way again.
  */
-#include "number.h"
-
 #include <corio.h>
 #include <corio/blocking.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -399,7 +396,6 @@ int main(int argc, char **argv)
         {"act-ms", required_argument, NULL, 'a'},  {"cool-ms", required_argument, NULL, 'c'},
         {"fail", required_argument, NULL, 'f'},    {"window", required_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},          {0}};
-    bool fine = true;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'j':
@@ -409,16 +405,16 @@ int main(int argc, char **argv)
             program.world = optarg;
             break;
         case 'a':
-            fine &= take_number(optarg, 0, INT_MAX, &program.act_ms);
+            program.act_ms = atoi(optarg);
             break;
         case 'c':
-            fine &= take_number(optarg, 0, INT_MAX, &program.cool_ms);
+            program.cool_ms = atoi(optarg);
             break;
         case 'f':
-            fine &= take_number(optarg, 0, 99, &program.fail);
+            program.fail = atoi(optarg);
             break;
         case 'n':
-            fine &= take_number(optarg, 1, INT_MAX, &program.window);
+            program.window = atoi(optarg);
             break;
         case 'h':
             return fputs(help, stdout) < 0;
@@ -426,10 +422,11 @@ int main(int argc, char **argv)
             return fputs(help, stderr), status_usage;
         }
     }
-    if (!fine)
-        return usage("not a number, or out of range");
-    if (argc != optind + 1 || !take_number(argv[optind], 1, INT_MAX, &program.orders))
+    if (argc != optind + 1 || (program.orders = atoi(argv[optind])) < 1)
         return usage("how many orders?");
+    if (program.act_ms < 0 || program.cool_ms < 0 || program.fail < 0 || program.fail > 99 ||
+        program.window < 1)
+        return usage("a number is out of range");
     program.outcomes = calloc((size_t)program.orders, sizeof *program.outcomes);
     if (!program.outcomes)
         return fputs("workflow: out of memory\n", stderr), status_error;

@@ -2,7 +2,6 @@
  *
  * main.c - options and commands.
  */
-#include "../number.h"
 #include "indexer.h"
 
 #include <errno.h>
@@ -209,7 +208,7 @@ int main(int argc, char **argv)
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'd')
             path = optarg;
-        else if (option == 'w' && !take_number(optarg, 1, 1024, &workers))
+        else if (option == 'w' && ((workers = atoi(optarg)) < 1 || workers > 1024))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
             return fputs(help, stdout) < 0;

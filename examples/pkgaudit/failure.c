@@ -24,14 +24,6 @@ int failure_set(struct failure *failure, enum exit_status status, const char *fo
     return -ECANCELED;
 }
 
-bool failure_noted(struct failure *failure)
-{
-    pthread_mutex_lock(&failure->lock);
-    bool noted = failure->status != EXIT_FINE;
-    pthread_mutex_unlock(&failure->lock);
-    return noted;
-}
-
 int failure_of_database(struct failure *failure, int code, const char *text, const char *words,
                         const char *where)
 {

@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 enum exit_status {
     EXIT_FINE = 0,
@@ -39,9 +38,6 @@ extern atomic_int interrupted; /* lock-free, so a signal handler may set it; rea
 /* Notes a failure unless there is one. Returns -ECANCELED, for a task to return. */
 int failure_set(struct failure *failure, enum exit_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* Whether there is one. */
-bool failure_noted(struct failure *failure);
 
 /* Notes what a request to the database or the library came to. `code` is negative, `text` is what it
  * means; `words` are the database's own, "" if it said nothing. */

@@ -384,7 +384,7 @@ static int feed_task(void *arg)
         if (rc < 0 || !block.bytes)
             break;
         rc = spawn_pieces(feed, &block);
-        if (rc == 0 && failure_noted(feed->ingest->failure))
+        if (rc == 0 && feed->ingest->failure->status != EXIT_FINE)
             rc = -ECANCELED;
     }
     int children = corio_wait();
@@ -452,7 +452,7 @@ int ingest_run(struct ingest *ingest, int64_t fingerprint)
     if (rc == 0)
         rc = sqlite_set_note(ingest->database, "complete", 1);
     ingest->wall_s = seconds() - begin;
-    if (rc < 0 && !failure_noted(ingest->failure))
+    if (rc < 0 && ingest->failure->status == EXIT_FINE)
         sqlite_failed(ingest->failure, rc, ingest->database, ingest->path);
     return rc;
 }

@@ -6,7 +6,6 @@
  *     options -> database -> ingest, if the data has changed -> roots -> audit in one mode or all
  *     -> report
  */
-#include "../number.h"
 #include "compare.h"
 #include "ingest.h"
 #include "roots.h"
@@ -16,7 +15,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,10 +145,12 @@ static int usage(struct program *program, const char *problem, const char *value
                        value ? ": " : "", value ? value : "");
 }
 
-static int take_count(struct program *program, const char *text, int most, unsigned *ret)
+static int take_number(struct program *program, const char *text, unsigned most, unsigned *ret)
 {
-    int value;
-    if (!take_number(text, 1, most, &value))
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || *end || end == text || text[0] == '-' || value < 1 || value > most)
         return usage(program, "a number out of range", text);
     *ret = (unsigned)value;
     return 0;
@@ -205,15 +205,15 @@ static int take_numeric(struct program *program, int code)
 {
     switch (code) {
     case OPTION_SAMPLE:
-        return take_count(program, optarg, INT_MAX, &program->wanted.sample);
+        return take_number(program, optarg, UINT32_MAX, &program->wanted.sample);
     case OPTION_ROUNDS:
-        return take_count(program, optarg, 1000, &program->rounds);
+        return take_number(program, optarg, 1000, &program->rounds);
     case OPTION_WORKERS:
-        return take_count(program, optarg, 1024, &program->options.workers);
+        return take_number(program, optarg, 1024, &program->options.workers);
     case OPTION_THREADS:
-        return take_count(program, optarg, 1024, &program->options.threads);
+        return take_number(program, optarg, 1024, &program->options.threads);
     default:
-        return take_count(program, optarg, 64, &program->readers);
+        return take_number(program, optarg, 64, &program->readers);
     }
 }
 

@@ -2,7 +2,6 @@
  *
  * main.c - options, the signal, the listening socket.
  */
-#include "../number.h"
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -75,10 +74,11 @@ bool may_accept_again(int error)
 }
 
 /* A whole number from 1 to `most`; 0: it is none. */
-static unsigned number(const char *text, int most)
+static unsigned number(const char *text, unsigned long most)
 {
-    int value = 0;
-    return take_number(text, 1, most, &value) ? (unsigned)value : 0;
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    return *end || end == text || *text == '-' || value > most ? 0 : (unsigned)value;
 }
 
 /* ADDRESS:PORT; an IPv6 address in brackets. Cuts the text. */
