@@ -27,6 +27,7 @@
 
 extern char **environ;
 
+enum { jobs_most = 1000 };
 enum { status_fine = 0, status_failed = 1, status_usage = 2 };
 
 static const char help[] =
@@ -69,7 +70,7 @@ struct node {
 
 struct program {
     const char *file;
-    int jobs;
+    unsigned jobs;
     bool keep_going, dry_run, silent;
     struct node *first, **last;
     struct node *order, **order_last;
@@ -384,9 +385,9 @@ static int build(struct node **targets)
     corio_runtime *runtime;
     const corio_blocking_options looks = {.size = sizeof looks, .name = "look", .grain = 16};
     const corio_blocking_options runs = {
-        .size = sizeof runs, .name = "run", .max_in_flight = (size_t)program.jobs};
+        .size = sizeof runs, .name = "run", .max_in_flight = program.jobs};
     corio_options options = CORIO_OPTIONS_INIT;
-    options.io_permits = (unsigned)program.jobs + 2;
+    options.io_permits = program.jobs + 2;
     int rc = corio_runtime_create(&options, &runtime);
     if (rc == 0)
         rc = corio_blocking_add(runtime, &looks, &program.look);
@@ -417,18 +418,31 @@ static void release(void)
     }
 }
 
+/* A whole number from `least` to `most`, and nothing else. */
+static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        return false;
+    *ret = (unsigned)value;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
         {"jobs", required_argument, NULL, 'j'}, {"keep-going", no_argument, NULL, 'k'},
         {"dry-run", no_argument, NULL, 'n'},    {"silent", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},       {0}};
-    program.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    program.jobs = cpus < 1 ? 1 : cpus > jobs_most ? jobs_most : (unsigned)cpus;
     for (int option; (option = getopt_long(argc, argv, "f:j:kns", options, NULL)) != -1;) {
         if (option == 'f')
             program.file = optarg;
-        else if (option == 'j')
-            program.jobs = atoi(optarg);
+        else if (option == 'j' && !read_number(optarg, 1, jobs_most, &program.jobs))
+            return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
         else if (option == 'h')
             return fputs(help, stdout) < 0;
         else if (option == '?')
@@ -437,8 +451,6 @@ int main(int argc, char **argv)
         program.dry_run |= option == 'n';
         program.silent |= option == 's';
     }
-    if (program.jobs < 1 || program.jobs > 1000)
-        return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
     read_file();
     if (!program.first)
         mistake(1, "no rules", "");

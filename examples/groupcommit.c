@@ -19,8 +19,10 @@
 #include <corio/blocking.h>
 #include <corio/sqlite.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +354,18 @@ static int usage(const char *what)
     return status_usage;
 }
 
+/* A whole number from `least` to `most`, and nothing else. */
+static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        return false;
+    *ret = (unsigned)value;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
@@ -360,14 +374,14 @@ int main(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},           {0}};
     corio_sqlite_options with = {
         .size = sizeof with, .path = "transfers.db", .sync = CORIO_SQLITE_SYNC_FULL};
-    int window = window_default, workers = 0;
+    unsigned window = window_default, workers = 0;
     bool balances = false;
     for (int option; (option = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
         if (option == 'd')
             with.path = optarg;
-        else if (option == 'n' && (window = atoi(optarg)) < 1)
-            return usage("--window is a number from 1 on");
-        else if (option == 'w' && ((workers = atoi(optarg)) < 1 || workers > 1024))
+        else if (option == 'n' && !read_number(optarg, 1, INT_MAX, &window))
+            return usage("--window is a number from 1 to 2147483647");
+        else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
             return fputs(help, stdout) < 0;
@@ -384,7 +398,7 @@ int main(int argc, char **argv)
             sqlite3_exec(corio_sqlite_writer(database), schema, NULL, NULL, NULL));
     if (rc == 0)
         rc = balances ? print_balances(corio_sqlite_writer(database))
-                      : transfers(database, (unsigned)workers, (uint32_t)window);
+                      : transfers(database, workers, window);
     if (rc < 0) {
         char words[256] = "";
         if (database)

@@ -16,9 +16,11 @@
 #include <corio.h>
 #include <corio/blocking.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,7 +64,7 @@ CORIO_DISPATCHER(journal, struct entry, struct nothing);
 
 static struct {
     const char *journal, *world;
-    int act_ms, cool_ms, fail, window, orders;
+    unsigned act_ms, cool_ms, fail, window, orders;
     int journal_fd, world_fd;
     struct entry *known; /* the journal as it was at the start, sorted by key */
     size_t known_count;
@@ -206,7 +208,7 @@ static int act(void *arg)
     char line[key_most + 2];
     int length = snprintf(line, sizeof line, "%s\n", self->key);
     nanosleep(&(struct timespec){program.act_ms / 1000, program.act_ms % 1000 * 1000000L}, NULL);
-    if ((int)(hash(self->key, 1 + self->tries) % 100) < program.fail)
+    if (hash(self->key, 1 + self->tries) % 100 < program.fail)
         return -EAGAIN;
     self->result = (long long)(hash(self->key, 0) % 10);
     return write_all(program.world_fd, line, (size_t)length);
@@ -320,7 +322,7 @@ static int root(void *arg)
 {
     (void)arg;
     int rc = 0;
-    corio_set_window((uint32_t)program.window);
+    corio_set_window(program.window);
     for (long order = 0; rc == 0 && order < program.orders; order++)
         rc = corio_go_copy(work_off, &order, sizeof order);
     int waited = corio_wait();
@@ -389,6 +391,18 @@ static int usage(const char *what)
     return status_usage;
 }
 
+/* A whole number from `least` to `most`, and nothing else. */
+static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        return false;
+    *ret = (unsigned)value;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -405,16 +419,20 @@ int main(int argc, char **argv)
             program.world = optarg;
             break;
         case 'a':
-            program.act_ms = atoi(optarg);
+            if (!read_number(optarg, 0, 3600000, &program.act_ms))
+                return usage("--act-ms is a number from 0 to 3600000");
             break;
         case 'c':
-            program.cool_ms = atoi(optarg);
+            if (!read_number(optarg, 0, INT_MAX, &program.cool_ms))
+                return usage("--cool-ms is a number from 0 to 2147483647");
             break;
         case 'f':
-            program.fail = atoi(optarg);
+            if (!read_number(optarg, 0, 99, &program.fail))
+                return usage("--fail is a number from 0 to 99");
             break;
         case 'n':
-            program.window = atoi(optarg);
+            if (!read_number(optarg, 1, INT_MAX, &program.window))
+                return usage("--window is a number from 1 to 2147483647");
             break;
         case 'h':
             return fputs(help, stdout) < 0;
@@ -422,17 +440,16 @@ int main(int argc, char **argv)
             return fputs(help, stderr), status_usage;
         }
     }
-    if (argc != optind + 1 || (program.orders = atoi(argv[optind])) < 1)
+    if (argc != optind + 1)
         return usage("how many orders?");
-    if (program.act_ms < 0 || program.cool_ms < 0 || program.fail < 0 || program.fail > 99 ||
-        program.window < 1)
-        return usage("a number is out of range");
-    program.outcomes = calloc((size_t)program.orders, sizeof *program.outcomes);
+    if (!read_number(argv[optind], 1, INT_MAX, &program.orders))
+        return usage("ORDERS is a number from 1 to 2147483647");
+    program.outcomes = calloc(program.orders, sizeof *program.outcomes);
     if (!program.outcomes)
         return fputs("workflow: out of memory\n", stderr), status_error;
     int rc = open_and_run();
-    for (int i = 0; rc == 0 && i < program.orders; i++)
-        printf(program.outcomes[i] ? "%d shipped, receipt %lld\n" : "%d declined\n", i,
+    for (unsigned i = 0; rc == 0 && i < program.orders; i++)
+        printf(program.outcomes[i] ? "%u shipped, receipt %lld\n" : "%u declined\n", i,
                program.outcomes[i]);
     fprintf(stderr, "%s: %zu steps were in the journal, %zu done now, %zu syncs\n",
             rc == 0 ? "done" : "stopped", program.known_count, program.acts, program.syncs);

@@ -4,6 +4,7 @@
  */
 #include "indexer.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -197,6 +198,18 @@ static int with_database(const char *path, unsigned workers, int argc, char **ar
     return rc < 0 ? status_error : rc > 0 ? status_fine : status_nothing;
 }
 
+/* A whole number from `least` to `most`, and nothing else. */
+static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        return false;
+    *ret = (unsigned)value;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"database", required_argument, NULL, 'd'},
@@ -204,11 +217,11 @@ int main(int argc, char **argv)
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     const char *path = "index.db";
-    int workers = 0;
+    unsigned workers = 0;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'd')
             path = optarg;
-        else if (option == 'w' && ((workers = atoi(optarg)) < 1 || workers > 1024))
+        else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
             return fputs(help, stdout) < 0;
@@ -225,6 +238,6 @@ int main(int argc, char **argv)
         return usage("too many or too few arguments");
     if (strcmp(argv[0], "index") && strcmp(argv[0], "search") && strcmp(argv[0], "duplicates"))
         return usage("index, search or duplicates?");
-    int status = with_database(path, (unsigned)workers, argc, argv);
+    int status = with_database(path, workers, argc, argv);
     return fflush(stdout) != 0 ? status_error : status;
 }

@@ -13,6 +13,7 @@
 
 #include <corio.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -150,7 +151,9 @@ static int take_number(struct program *program, const char *text, unsigned most,
     char *end;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    if (errno || *end || end == text || text[0] == '-' || value < 1 || value > most)
+    if (!isdigit((unsigned char)*text) || *end)
+        return usage(program, "not a number", text);
+    if (errno || value < 1 || value > most)
         return usage(program, "a number out of range", text);
     *ret = (unsigned)value;
     return 0;

@@ -37,13 +37,12 @@ static char *decode(const char *text, size_t length)
 static int take_number(const char *text, size_t length, int most, int *ret)
 {
     char copy[12];
-    char *end;
-    if (length == 0 || length >= sizeof copy)
+    if (length == 0 || length >= sizeof copy || strspn(text, "0123456789") < length)
         return -EINVAL;
     memcpy(copy, text, length);
     copy[length] = '\0';
-    long value = strtol(copy, &end, 10);
-    if (*end || value < 0 || value > most)
+    long long value = strtoll(copy, NULL, 10);
+    if (value > most)
         return -EINVAL;
     *ret = (int)value;
     return 0;

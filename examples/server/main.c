@@ -5,6 +5,7 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
@@ -38,11 +39,7 @@ static const char help[] =
     "that have begun; a second one does not.\n"
     "Exit status: 0 stopped by a signal; 2 usage; 3 an error.\n";
 
-struct config config = {.database = "server.db",
-                        .connections = 1000,
-                        .timeout_ns = UINT64_C(30000000000),
-                        .listener = -1,
-                        .stop = -1};
+struct config config = {.database = "server.db", .connections = 1000, .listener = -1, .stop = -1};
 static sigset_t stop_signals;
 
 /* Blocked for this thread and those that it makes: they come through config.stop. */
@@ -73,20 +70,29 @@ bool may_accept_again(int error)
            error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
-/* A whole number from 1 to `most`; 0: it is none. */
-static unsigned number(const char *text, unsigned long most)
+/* A whole number from `least` to `most`, and nothing else. */
+static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
 {
     char *end;
+    errno = 0;
     unsigned long value = strtoul(text, &end, 10);
-    return *end || end == text || *text == '-' || value > most ? 0 : (unsigned)value;
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        return false;
+    *ret = (unsigned)value;
+    return true;
 }
 
-/* ADDRESS:PORT; an IPv6 address in brackets. Cuts the text. */
+static bool is_place(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    unsigned port;
+    return colon && colon > text && read_number(colon + 1, 0, 65535, &port);
+}
+
+/* ADDRESS:PORT; an IPv6 address in brackets. Cuts the text. 0, or an error of getaddrinfo's. */
 static int resolve(char *text, struct addrinfo **ret)
 {
     char *colon = strrchr(text, ':');
-    if (!colon || colon == text || (strcmp(colon, ":0") != 0 && !number(colon + 1, 65535)))
-        return -EINVAL;
     *colon = '\0';
     size_t length = strlen(text);
     if (text[0] == '[' && text[length - 1] == ']') {
@@ -95,7 +101,7 @@ static int resolve(char *text, struct addrinfo **ret)
     }
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    return getaddrinfo(text, colon + 1, &hints, ret) == 0 ? 0 : -EINVAL;
+    return getaddrinfo(text, colon + 1, &hints, ret);
 }
 
 static int open_listener(const struct addrinfo *address)
@@ -120,28 +126,28 @@ static int print_address(void)
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return -EINVAL;
     printf(strchr(host, ':') ? "[%s]:%s\n" : "%s:%s\n", host, port);
-    return fflush(stdout) == 0 ? 0 : -EIO;
+    return fflush(stdout) == 0 ? 0 : -errno;
+}
+
+static int complain(const char *what, const char *why)
+{
+    fprintf(stderr, "server: %s: %s\n", what, why);
+    return status_error;
 }
 
 static int listen_at(const char *where)
 {
-    struct addrinfo *address = NULL;
+    struct addrinfo *address;
     char *text = strdup(where);
-    int rc = text ? resolve(text, &address) : -ENOMEM;
-    if (rc == 0)
-        rc = open_listener(address);
+    int error = text ? resolve(text, &address) : EAI_MEMORY;
+    free(text);
+    if (error)
+        return complain(where, gai_strerror(error));
+    int rc = open_listener(address);
+    freeaddrinfo(address);
     if (rc == 0)
         rc = print_address();
-    if (address)
-        freeaddrinfo(address);
-    free(text);
-    return rc;
-}
-
-static int complain(const char *what, int rc)
-{
-    fprintf(stderr, "server: %s: %s\n", what, corio_strerror(rc));
-    return status_error;
+    return rc < 0 ? complain(where, corio_strerror(rc)) : status_fine;
 }
 
 static int usage(const char *what)
@@ -158,18 +164,18 @@ int main(int argc, char **argv)
         {"timeout", required_argument, NULL, 't'}, {"threaded", no_argument, NULL, 'b'},
         {"help", no_argument, NULL, 'h'},          {0}};
     const char *where = "127.0.0.1:8080";
+    unsigned timeout_s = 30;
     bool threaded = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == 'l')
-            where = optarg;
+        if (option == 'l' && !is_place(where = optarg))
+            return usage("--listen is ADDRESS:PORT, with a port from 0 to 65535");
         else if (option == 'd')
             config.database = optarg;
-        else if (option == 'w' && !(config.workers = number(optarg, 1024)))
+        else if (option == 'w' && !read_number(optarg, 1, 1024, &config.workers))
             return usage("--workers is a number from 1 to 1024");
-        else if (option == 'c' && !(config.connections = number(optarg, 100000)))
+        else if (option == 'c' && !read_number(optarg, 1, 100000, &config.connections))
             return usage("--connections is a number from 1 to 100000");
-        else if (option == 't' &&
-                 !(config.timeout_ns = number(optarg, 86400) * UINT64_C(1000000000)))
+        else if (option == 't' && !read_number(optarg, 1, 86400, &timeout_s))
             return usage("--timeout is a number of seconds from 1 to 86400");
         else if (option == 'h')
             return fputs(help, stdout) < 0;
@@ -179,13 +185,15 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return usage("there are only options");
+    config.timeout_ns = timeout_s * UINT64_C(1000000000);
     http_parser_set_max_header_size(most_head);
     int rc = block_signals();
     if (rc < 0)
-        return complain("signalfd", rc);
-    if ((rc = listen_at(where)) < 0)
-        return complain(where, rc);
+        return complain("signalfd", corio_strerror(rc));
+    int status = listen_at(where);
+    if (status != status_fine)
+        return status;
     if ((rc = threaded ? serve_threaded() : serve_batched()) < 0)
-        return complain(config.database, rc);
+        return complain(config.database, corio_strerror(rc));
     return status_fine;
 }

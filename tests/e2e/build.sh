@@ -111,7 +111,9 @@ expect 2 'twice:2: there is a rule already for a' -f twice
 expect 2 'no rules' -f empty
 expect 2 'No such file' -f nowhere
 expect 2 'no rule makes x' x
-expect 2 'from 1 to' -j0
+for wrong in 0 -1 +1 '' ' 1' 12x x 1001 4294967297 99999999999999999999; do
+    expect 2 'from 1 to 1000' "--jobs=$wrong"
+done
 expect 2 'Usage' --what
 expect 0 'Usage' --help
 echo "all good"

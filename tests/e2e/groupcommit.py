@@ -126,7 +126,10 @@ def main():
         done = subprocess.run([program, database, "--balances"], capture_output=True, text=True, check=True)
         assert done.stdout == "a 90\nb 6910\nbank -7000\n", done.stdout
         assert subprocess.run([program, "--help"], capture_output=True, check=False).returncode == 0
-        assert subprocess.run([program, "--what"], capture_output=True, check=False).returncode == 2
+        for wrong in ("--what", "word", "--window=0", "--window=12x", "--window=99999999999", "--window=", "--workers=-1",
+                      "--workers= 1", "--workers=1025"):
+            assert subprocess.run([program, database, wrong], stdin=subprocess.DEVNULL, capture_output=True,
+                                  check=False).returncode == 2, wrong
         assert subprocess.run([program, "--database=" + folder], stdin=subprocess.DEVNULL, capture_output=True,
                               check=False).returncode == 3
         with open("/dev/full", "wb") as full:

@@ -117,7 +117,8 @@ def main():
         run(status=(2,))
         run("index", status=(2,))
         run("find", "x", status=(2,))
-        run("--workers=no", "duplicates", status=(2,))
+        for wrong in "no", "", "0", "-1", "+1", " 1", "4x", "1025", "4294967297":
+            run("--workers=" + wrong, "duplicates", status=(2,))
         run("index", os.path.join(work, "nowhere"), status=(3,))
         run("index", database, status=(3,))
         with open(database, "wb") as file:

@@ -136,7 +136,12 @@ expect 0 'Usage: pkgaudit' "$program" --help
 expect 0 'pkgaudit [0-9]' "$program" --version
 expect 2 'no such option' "$program" --nonsense
 expect 2 'no such mode' "$program" --mode=fast
-expect 2 'out of range' "$program" --workers=0
+for wrong in 0 1025 99999999999999999999; do
+    expect 2 'out of range' "$program" --workers=$wrong
+done
+for wrong in '' 12x -1 +1 ' 1' ' -18446744073709551615'; do
+    expect 2 'not a number' "$program" --sample="$wrong"
+done
 expect 2 'without its value' "$program" --dump
 expect 7 'no package nobody' "$program" --root=nobody $files
 

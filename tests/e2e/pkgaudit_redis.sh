@@ -67,7 +67,8 @@ evicted() {
 failures() {
     expect 5 'No such file' "$program" --db=redis --db-url="unix://$work/nowhere" --all "$files"
     expect 5 'refused' "$program" --db=redis --db-url="redis://localhost:1/2" --all "$files"
-    for url in http://x redis://x:y redis://x/y "unix:///x?d=1" redis://x:99999; do
+    for url in http://x redis://x:y redis://x/y "unix:///x?d=1" redis://x:99999 \
+        redis://x:+1 "unix:///x?db=-0" redis://x/99999999999; do
         expect 2 'not a Redis URL' "$program" --db=redis --db-url="$url" --all "$files"
     done
     REDIS_URL="$where" "$program" --db=redis --all --json "$files" >"$work/json"

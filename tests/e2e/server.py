@@ -303,9 +303,11 @@ def mistakes(folder):
         return subprocess.run([PROGRAM] + list(arguments), capture_output=True, check=False).returncode
 
     assert run("--help") == 0
-    for wrong in ("--what", "word", "--workers=0", "--connections=x", "--timeout=-1"):
+    for wrong in ("--what", "word", "--workers=0", "--workers=4x", "--workers= 4", "--workers=", "--connections=x",
+                  "--connections=+1", "--timeout=-1", "--timeout=99999999999999999999", "--listen=nonsense",
+                  "--listen=127.0.0.1:99999", "--listen=127.0.0.1:80x", "--listen=:0"):
         assert run(wrong) == 2, wrong
-    assert run("--listen=nonsense") == 3 and run("--listen=127.0.0.1:99999") == 3
+    assert run("--listen=[]:0") == 3
     assert run("--listen=127.0.0.1:0", "--db=" + folder) == 3
     assert run("--threaded", "--listen=127.0.0.1:0", "--db=" + folder) == 3
 

@@ -108,8 +108,10 @@ def main():
         assert process.returncode == 3 and "too large" in err, err
         _, err = (process := start("nowhere/x")).communicate(timeout=100)
         assert process.returncode == 3 and "No such file" in err, err
-        for arguments, status in (["--help"], 0), ([], 2), (["x"], 2), (["--fail=100", "1"], 2), (["--what"], 2):
-            assert subprocess.run([program] + arguments, capture_output=True, check=False).returncode == status
+        assert subprocess.run([program, "--help"], capture_output=True, check=False).returncode == 0
+        for wrong in ([], ["x"], ["3x"], ["0"], ["4294967297"], ["1", "2"], ["--what"], ["--fail=100", "1"], ["--fail=", "1"],
+                      ["--window=0", "1"], ["--act-ms=5ms", "1"], ["--cool-ms=-1", "1"]):
+            assert subprocess.run([program] + wrong, capture_output=True, check=False).returncode == 2, wrong
     print("killed %d times, stopped %d times" % (killed, stopped))
 
 
