@@ -33,8 +33,9 @@ enum { status_fine = 0, status_bad_lines = 1, status_usage = 2, status_error = 3
 
 static const char help[] =
     "Usage: groupcommit [OPTION]... <TRANSFERS >ACKNOWLEDGEMENTS\n"
-    "Reads lines `ID FROM TO AMOUNT` and answers each with a line, once its outcome is on the "
-    "disk:\n"
+    "Reads lines `ID FROM TO AMOUNT`, names of at most 31 bytes, and answers each with a line, "
+    "once its\n"
+    "outcome is on the disk:\n"
     "    ID ok         the amount was moved\n"
     "    ID poor       FROM has less than that (every account begins with 1000, `bank` has no "
     "limit)\n"
@@ -74,6 +75,7 @@ static struct apply apply;
 static struct say say;
 static corio_dispatcher *blocking;
 static unsigned long refused; /* relaxed atomic */
+static char problem[128];     /* of a run, if it is not the database's */
 
 /* -- Transfers: in the transaction of their batch -- */
 
@@ -232,7 +234,38 @@ static int transfer_task(void *arg)
         return rc;
     if (answer.outcome == outcome_refused)
         __atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
-    return say_io(say, &(struct said){transfer->id, answer.outcome}, &(struct nothing){0});
+    rc = say_io(say, &(struct said){transfer->id, answer.outcome}, &(struct nothing){0});
+    if (rc < 0 && rc != -ECANCELED)
+        corio_fail(rc, "acknowledgements: %s", corio_strerror(rc));
+    return rc;
+}
+
+static const char blanks[] = " \t\r\f\v";
+
+static bool read_integer(const char *word, sqlite3_int64 *ret)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(word, &end, 10);
+    if (end == word || *end || errno)
+        return false;
+    *ret = value;
+    return true;
+}
+
+static bool read_name(const char *word, char name[name_most + 1])
+{
+    return snprintf(name, name_most + 1, "%s", word) <= name_most;
+}
+
+/* What is behind the ID: `FROM TO AMOUNT`. */
+static bool read_transfer(char *rest, struct transfer *ret)
+{
+    const char *from = strtok_r(NULL, blanks, &rest), *to = strtok_r(NULL, blanks, &rest),
+               *amount = strtok_r(NULL, blanks, &rest);
+    return amount && !strtok_r(NULL, blanks, &rest) && read_name(from, ret->from) &&
+           read_name(to, ret->to) && strcmp(ret->from, ret->to) != 0 &&
+           read_integer(amount, &ret->amount) && ret->amount > 0 && ret->amount <= 1000000000;
 }
 
 /* `ID FROM TO AMOUNT`; anything else has an amount of 0, which is refused. */
@@ -241,13 +274,12 @@ static int spawn_line(char *line, sqlite3_int64 number)
     struct transfer *transfer = calloc(1, sizeof *transfer);
     if (!transfer)
         return -ENOMEM;
-    int end = 0, fields = sscanf(line, "%lld %31s %31s %lld %n", &transfer->id, transfer->from,
-                                 transfer->to, &transfer->amount, &end);
-    if (fields != 4 || line[end] || transfer->amount < 0 || transfer->amount > 1000000000 ||
-        strcmp(transfer->from, transfer->to) == 0)
-        transfer->amount = 0;
-    if (fields < 1)
+    char *rest;
+    const char *id = strtok_r(line, blanks, &rest);
+    if (!id || !read_integer(id, &transfer->id))
         transfer->id = number;
+    else if (!read_transfer(rest, transfer))
+        transfer->amount = 0;
     int rc = corio_go_copy(transfer_task, &transfer, sizeof transfer);
     if (rc < 0)
         free(transfer);
@@ -258,6 +290,7 @@ struct input {
     char text[chunk_bytes + 1];
     size_t length;
     bool ended;
+    bool skips; /* the rest of a line that was too long */
 };
 
 /* In an I/O thread: what is there, at least one byte. */
@@ -279,10 +312,21 @@ static int read_more(void *arg)
 static int spawn_lines(struct input *input, sqlite3_int64 *number)
 {
     char *line = input->text, *end = input->text + input->length;
-    bool too_long = input->length == chunk_bytes && !memchr(line, '\n', chunk_bytes);
-    if (too_long || (input->ended && input->length))
-        *end++ = '\n'; /* no line, or a last one without an end */
+    if (input->skips) {
+        char *stop = memchr(line, '\n', input->length);
+        input->skips = !stop;
+        line = stop ? stop + 1 : end;
+    }
+    if (line == input->text && input->length == chunk_bytes && !memchr(line, '\n', chunk_bytes)) {
+        strcpy(line, "\n"); /* as if it were empty */
+        end = line + 1;
+        input->skips = true;
+    }
+    if (input->ended && line < end)
+        *end++ = '\n'; /* a last one without an end */
     for (char *stop; (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+        if (memchr(line, '\0', (size_t)(stop - line)))
+            *line = '\0'; /* no text */
         *stop = '\0';
         int rc = spawn_line(line, ++*number);
         if (rc < 0)
@@ -306,7 +350,9 @@ static int root(void *arg)
             rc = spawn_lines(input, &number);
     }
     int waited = corio_wait();
-    return waited < 0 ? waited : rc;
+    if (waited == 0 && rc < 0)
+        corio_fail(rc, "transfers: %s", corio_strerror(rc));
+    return waited;
 }
 
 /* -- The rest -- */
@@ -344,6 +390,9 @@ static int transfers(corio_sqlite *database, unsigned workers, uint32_t window)
         fprintf(stderr, "%llu transfers in %llu commits, at most %llu in one\n",
                 (unsigned long long)stats.requests, (unsigned long long)stats.batches,
                 (unsigned long long)stats.largest_batch);
+    const corio_error *error = rc < 0 ? corio_runtime_error(runtime) : NULL;
+    if (error)
+        snprintf(problem, sizeof problem, "%s", error->text);
     corio_runtime_destroy(runtime);
     return rc;
 }
@@ -352,6 +401,16 @@ static int usage(const char *what)
 {
     fprintf(stderr, "groupcommit: %s\n%s", what, help);
     return status_usage;
+}
+
+/* Its status, if what it printed has arrived. */
+static int finish(int status)
+{
+    errno = EIO; /* of an earlier write */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "groupcommit: output: %s\n", strerror(errno));
+    return status_error;
 }
 
 /* A whole number from `least` to `most`, and nothing else. */
@@ -384,7 +443,7 @@ int main(int argc, char **argv)
         else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
-            return fputs(help, stdout) < 0;
+            return fputs(help, stdout), finish(status_fine);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         balances |= option == 'b';
@@ -403,9 +462,12 @@ int main(int argc, char **argv)
         char words[256] = "";
         if (database)
             corio_sqlite_message(database, words, sizeof words);
-        fprintf(stderr, "groupcommit: %s: %s%s%s\n", with.path, corio_strerror(rc),
-                *words ? ": " : "", words);
+        if (*problem)
+            fprintf(stderr, "groupcommit: %s\n", problem);
+        else
+            fprintf(stderr, "groupcommit: %s: %s%s%s\n", with.path, corio_strerror(rc),
+                    *words ? ": " : "", words);
     }
     corio_sqlite_close(database);
-    return rc < 0 || fflush(stdout) != 0 ? status_error : refused ? status_bad_lines : status_fine;
+    return finish(rc < 0 ? status_error : refused ? status_bad_lines : status_fine);
 }

@@ -123,8 +123,14 @@ def main():
         assert run("1 a b 10\n1 a b 10\n1 a b 11\nwhat\n5 a a 1\n6 a b -1\n7 bank a 5000\n8 a b 5900") == \
             (1, sorted(["1 ok", "1 ok", "1 refused", "4 refused", "5 refused", "6 refused", "7 ok", "8 ok"]))
         assert run("") == (0, [])
+        name = "n" * 31
+        assert run("20 %s c 5\n21 %sn c 5\n22 c %sx\n%d c d 1\n24 c d 1x\n25 c d 1 1\n26 c d %d\n27 c d 1\0 1" %
+                   (name, name, name, 10**20, 10**20)) == \
+            (1, sorted(["20 ok", "21 refused", "22 refused", "4 refused", "24 refused", "25 refused", "26 refused", "8 refused"]))
+        assert run("x" * 200000 + " 30 bank c 5\n" + " " * 65536 + "31 bank c 5\n32 bank c 5\n" + "x" * 70000) == \
+            (1, sorted(["1 refused", "2 refused", "32 ok", "4 refused"]))
         done = subprocess.run([program, database, "--balances"], capture_output=True, text=True, check=True)
-        assert done.stdout == "a 90\nb 6910\nbank -7000\n", done.stdout
+        assert done.stdout == "a 90\nb 6910\nbank -9005\nc 1010\n%s 995\n" % name, done.stdout
         assert subprocess.run([program, "--help"], capture_output=True, check=False).returncode == 0
         for wrong in ("--what", "word", "--window=0", "--window=12x", "--window=99999999999", "--window=", "--workers=-1",
                       "--workers= 1", "--workers=1025"):
@@ -134,7 +140,10 @@ def main():
                               check=False).returncode == 3
         with open("/dev/full", "wb") as full:
             done = subprocess.run([program, database], input=b"9 a b 1\n", stdout=full, stderr=subprocess.PIPE, check=False)
-        assert done.returncode == 3 and b"No space" in done.stderr, done
+            for option in "--help", "--balances":
+                said = subprocess.run([program, database, option], stdout=full, stderr=subprocess.PIPE, check=False)
+                assert said.returncode == 3 and b"output: No space" in said.stderr, said
+        assert done.returncode == 3 and b"acknowledgements: No space" in done.stderr, done
     print("%d kills, %d of them midway; nothing that was acknowledged was lost" % (kills, midway))
 
 
