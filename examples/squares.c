@@ -30,12 +30,13 @@ static int root(void *arg)
 
 int main(void)
 {
-    corio_runtime *runtime;
+    corio_runtime *runtime = NULL;
     int rc = corio_runtime_create(NULL, &runtime);
     if (rc == 0)
         rc = square_add(runtime, dispatch, NULL, &squares);
     if (rc == 0)
         rc = corio_run(runtime, root, &(long){100000});
     printf("%s\n", corio_strerror(rc));
+    corio_runtime_destroy(runtime);
     return rc != 0;
 }
