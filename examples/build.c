@@ -47,7 +47,8 @@ static const char help[] =
     "  -s, --silent      do not print commands\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 all is made; 1 a command failed; 2 usage, or a mistake in the file.\n";
+    "Exit status: 0 all is made; 1 a command or the output failed; 2 usage, or a mistake in the "
+    "file.\n";
 
 enum mark { mark_none, mark_entered, mark_planned };
 enum state { state_open, state_current, state_made, state_failed, state_left };
@@ -418,6 +419,16 @@ static void release(void)
     }
 }
 
+/* Its status, if what it printed has arrived. */
+static int finish(int status)
+{
+    errno = EIO; /* of an earlier write */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "build: output: %s\n", strerror(errno));
+    return status_failed;
+}
+
 /* A whole number from `least` to `most`, and nothing else. */
 static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
 {
@@ -444,7 +455,7 @@ int main(int argc, char **argv)
         else if (option == 'j' && !read_number(optarg, 1, jobs_most, &program.jobs))
             return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
         else if (option == 'h')
-            return fputs(help, stdout) < 0;
+            return fputs(help, stdout), finish(status_fine);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         program.keep_going |= option == 'k';
@@ -469,5 +480,5 @@ int main(int argc, char **argv)
     int status = build(targets);
     free(targets);
     release();
-    return status;
+    return finish(status);
 }

@@ -391,6 +391,16 @@ static int usage(const char *what)
     return status_usage;
 }
 
+/* Its status, if what it printed has arrived. */
+static int finish(int status)
+{
+    errno = EIO; /* of an earlier write */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "workflow: output: %s\n", strerror(errno));
+    return status_error;
+}
+
 /* A whole number from `least` to `most`, and nothing else. */
 static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
 {
@@ -435,7 +445,7 @@ int main(int argc, char **argv)
                 return usage("--window is a number from 1 to 2147483647");
             break;
         case 'h':
-            return fputs(help, stdout) < 0;
+            return fputs(help, stdout), finish(status_fine);
         default:
             return fputs(help, stderr), status_usage;
         }
@@ -455,7 +465,5 @@ int main(int argc, char **argv)
             rc == 0 ? "done" : "stopped", program.known_count, program.acts, program.syncs);
     free(program.outcomes);
     free(program.known);
-    if (fflush(stdout) != 0)
-        return status_error;
-    return rc == 0 ? status_fine : rc == -EINTR ? status_stopped : status_error;
+    return finish(rc == 0 ? status_fine : rc == -EINTR ? status_stopped : status_error);
 }

@@ -198,6 +198,16 @@ static int with_database(const char *path, unsigned workers, int argc, char **ar
     return rc < 0 ? status_error : rc > 0 ? status_fine : status_nothing;
 }
 
+/* Its status, if what it printed has arrived. */
+static int finish(int status)
+{
+    errno = EIO; /* of an earlier write */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "indexer: output: %s\n", strerror(errno));
+    return status_error;
+}
+
 /* A whole number from `least` to `most`, and nothing else. */
 static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
 {
@@ -224,7 +234,7 @@ int main(int argc, char **argv)
         else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
-            return fputs(help, stdout) < 0;
+            return fputs(help, stdout), finish(status_fine);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
     }
@@ -238,6 +248,5 @@ int main(int argc, char **argv)
         return usage("too many or too few arguments");
     if (strcmp(argv[0], "index") && strcmp(argv[0], "search") && strcmp(argv[0], "duplicates"))
         return usage("index, search or duplicates?");
-    int status = with_database(path, workers, argc, argv);
-    return fflush(stdout) != 0 ? status_error : status;
+    return finish(with_database(path, workers, argc, argv));
 }

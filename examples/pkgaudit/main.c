@@ -495,7 +495,8 @@ int main(int argc, char **argv)
         .failure = FAILURE_INIT,
     };
     int rc = run(&program, argc, argv);
-    if (fflush(stdout) != 0 && rc >= 0)
+    errno = EIO; /* of an earlier write */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && rc >= 0)
         rc = failure_set(&program.failure, errno == ENOSPC ? EXIT_DISK_FULL : EXIT_OTHER,
                          "output: %s", strerror(errno));
     if (rc < 0)

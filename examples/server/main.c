@@ -70,6 +70,16 @@ bool may_accept_again(int error)
            error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
+/* Its status, if what it printed has arrived. */
+static int finish(int status)
+{
+    errno = EIO; /* of an earlier write */
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "server: output: %s\n", strerror(errno));
+    return status_error;
+}
+
 /* A whole number from `least` to `most`, and nothing else. */
 static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
 {
@@ -178,7 +188,7 @@ int main(int argc, char **argv)
         else if (option == 't' && !read_number(optarg, 1, 86400, &timeout_s))
             return usage("--timeout is a number of seconds from 1 to 86400");
         else if (option == 'h')
-            return fputs(help, stdout) < 0;
+            return fputs(help, stdout), finish(status_fine);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         threaded |= option == 'b';

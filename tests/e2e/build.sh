@@ -116,4 +116,9 @@ for wrong in 0 -1 +1 '' ' 1' 12x x 1001 4294967297 99999999999999999999; do
 done
 expect 2 'Usage' --what
 expect 0 'Usage' --help
+for given in --help '-f jobs' '-s -f chain'; do
+    status=0
+    "$program" $given >/dev/full 2>err || status=$?
+    [ "$status" -eq 1 ] && grep -q '^build: output: No space left' err || fail "a full stdout: $given, status $status"
+done
 echo "all good"

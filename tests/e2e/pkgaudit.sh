@@ -143,6 +143,11 @@ for wrong in '' 12x -1 +1 ' 1' ' -18446744073709551615'; do
     expect 2 'not a number' "$program" --sample="$wrong"
 done
 expect 2 'without its value' "$program" --dump
+for given in --help --version --all --json '--compare --rounds=1'; do
+    status=0
+    "$program" $given --root=top $files >/dev/full 2>"$work/err" || status=$?
+    [ "$status" -eq 6 ] && grep -q 'output: No space left' "$work/err" || fail "status $status, a full stdout: $given"
+done
 expect 7 'no package nobody' "$program" --root=nobody $files
 
 # -- Failures, each with its status --
