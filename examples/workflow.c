@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,9 +115,16 @@ static int by_key(const void *a, const void *b)
  * away; another is an error. */
 static int load_journal(void)
 {
+    struct stat status;
     program.journal_fd = open(program.journal, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    FILE *file = fopen(program.journal, "r");
-    if (program.journal_fd < 0 || !file)
+    if (program.journal_fd < 0 || fstat(program.journal_fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL;
+    if (flock(program.journal_fd, LOCK_EX | LOCK_NB) < 0) /* two would do the same steps */
+        return errno == EWOULDBLOCK ? -EBUSY : -errno;
+    FILE *file = fopen(program.journal, "re");
+    if (!file)
         return -errno;
     char *line = NULL;
     size_t room = 0, capacity = 0;
@@ -142,6 +150,8 @@ static int load_journal(void)
         if (rc == 0)
             program.known[program.known_count++] = entry;
     }
+    if (rc == 0 && !feof(file))
+        rc = -errno; /* what was not read must not be cut away */
     free(line);
     fclose(file);
     if (program.known)
@@ -360,18 +370,25 @@ static int run(corio_runtime *runtime)
     return rc;
 }
 
+static int complain(const char *what, int rc)
+{
+    fprintf(stderr, "workflow: %s: %s\n", what, corio_strerror(rc));
+    return rc;
+}
+
 static int open_and_run(void)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime;
     int rc = load_journal();
-    if (rc == 0 && (program.world_fd =
-                        open(program.world, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0)
-        rc = -errno;
-    if (rc == 0)
-        rc = corio_runtime_create(&options, &runtime);
     if (rc < 0)
-        return fprintf(stderr, "workflow: %s: %s\n", program.journal, corio_strerror(rc)), rc;
+        return complain(program.journal, rc);
+    program.world_fd = open(program.world, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (program.world_fd < 0)
+        return complain(program.world, -errno);
+    rc = corio_runtime_create(&options, &runtime);
+    if (rc < 0)
+        return complain("runtime", rc);
     rc = corio_blocking_add(runtime, NULL, &blocking);
     if (rc == 0)
         rc = journal_add(runtime, submit_journal, NULL, &journal);
@@ -389,6 +406,16 @@ static int usage(const char *what)
 {
     fprintf(stderr, "workflow: %s\n%s", what, help);
     return status_usage;
+}
+
+/* What is closed of the standard files must not be opened as the journal, and be printed into. To
+ * print there stays an error. */
+static void keep_standard_files(void)
+{
+    int fd;
+    while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    close(fd);
 }
 
 /* Its status, if what it printed has arrived. */
@@ -420,6 +447,7 @@ int main(int argc, char **argv)
         {"act-ms", required_argument, NULL, 'a'},  {"cool-ms", required_argument, NULL, 'c'},
         {"fail", required_argument, NULL, 'f'},    {"window", required_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},          {0}};
+    keep_standard_files();
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'j':

@@ -93,6 +93,10 @@ def main():
             file.write("0123456789abcdef 5/shi")
         assert finish(start("killed")) == wanted
         assert read(journal) == lines
+        with open(journal, "ab") as file:
+            file.write(b"\0" * 5000)
+        assert finish(start("killed")) == wanted
+        assert read(journal) == lines
         with open(journal, "w", encoding="ascii") as file:
             file.write("\n".join(lines[:10] + [lines[10].replace("/", "0/")] + lines[11:]) + "\n")
         finish(start("killed"), 3)
@@ -107,7 +111,28 @@ def main():
         _, err = process.communicate(timeout=100)
         assert process.returncode == 3 and "too large" in err, err
         _, err = (process := start("nowhere/x")).communicate(timeout=100)
-        assert process.returncode == 3 and "No such file" in err, err
+        assert process.returncode == 3 and "nowhere/x.journal: No such file" in err, err
+        _, err = (process := start("there", "--world=" + folder)).communicate(timeout=100)
+        assert process.returncode == 3 and folder + ": Is a directory" in err, err
+        _, err = (process := start("there", "--journal=/dev/full")).communicate(timeout=100)
+        assert process.returncode == 3 and "/dev/full: Invalid argument" in err, err
+        first = start("twice")
+        wait_for_growth(first, os.path.join(folder, "twice.journal"), 0)
+        _, err = (second := start("twice")).communicate(timeout=100)
+        assert second.returncode == 3 and "busy" in err, err
+        assert finish(first) == wanted
+
+        # Standard output that is full, and closed: the journal is no place for it.
+        with open("/dev/full", "wb") as full:
+            for arguments in ["--help"], ["--journal=" + journal + ".new", "--world=" + world + ".new", "3"]:
+                done = subprocess.run([program] + arguments, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
+                assert done.returncode == 3 and "workflow: output: No space" in done.stderr, done
+        for name in "new", "closed":
+            files = ["--journal=" + journal + "." + name, "--world=" + world + "." + name]
+            done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", program] + files + ["3"], capture_output=True, check=False)
+            assert done.returncode == 3, done
+            done = subprocess.run([program] + files + ["3"], capture_output=True, check=False, text=True)
+            assert done.stdout.splitlines() == wanted.splitlines()[:3], done
         assert subprocess.run([program, "--help"], capture_output=True, check=False).returncode == 0
         for wrong in ([], ["x"], ["3x"], ["0"], ["4294967297"], ["1", "2"], ["--what"], ["--fail=100", "1"], ["--fail=", "1"],
                       ["--window=0", "1"], ["--act-ms=5ms", "1"], ["--cool-ms=-1", "1"]):
