@@ -167,13 +167,17 @@ static char *expand(const struct node *node, const char *command)
     return text;
 }
 
+_Noreturn static void unreadable(void)
+{
+    fprintf(stderr, "build: %s: %s\n", program.file, strerror(errno));
+    exit(status_usage);
+}
+
 static void read_file(void)
 {
-    FILE *file = fopen(program.file, "r");
-    if (!file) {
-        fprintf(stderr, "build: %s: %s\n", program.file, strerror(errno));
-        exit(status_usage);
-    }
+    FILE *file = fopen(program.file, "re");
+    if (!file)
+        unreadable();
     struct node *node = NULL;
     char *text = NULL;
     size_t room = 0;
@@ -193,6 +197,8 @@ static void read_file(void)
         node->commands = must(realloc(node->commands, (node->command_count + 1) * sizeof(char *)));
         node->commands[node->command_count++] = expand(node, text + 1);
     }
+    if (!feof(file))
+        unreadable();
     free(text);
     fclose(file);
 }
@@ -299,6 +305,12 @@ static int failed(struct node *node, const char *why, int status)
     return -EIO; /* an error of the scope's: cancels the others, unless it keeps going */
 }
 
+static int look_at(struct node *node)
+{
+    int rc = corio_blocking(program.look, look, node);
+    return rc < 0 && rc != -ECANCELED ? failed(node, corio_strerror(rc), 0) : rc;
+}
+
 static int run_commands(struct node *node)
 {
     for (size_t i = 0; i < node->command_count; i++) {
@@ -314,13 +326,13 @@ static int run_commands(struct node *node)
             return failed(node, "exit status", result);
     }
     node->state = state_made;
-    return program.dry_run ? 0 : corio_blocking(program.look, look, node);
+    return program.dry_run ? 0 : look_at(node);
 }
 
 static int make_node(struct node *node)
 {
     bool stale = false;
-    int rc = corio_blocking(program.look, look, node); /* all of them in one batch */
+    int rc = look_at(node); /* all of them in one batch */
     if (rc == 0)
         rc = wait_for_needs(node, &stale);
     if (rc < 0 || node->state == state_left)

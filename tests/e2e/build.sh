@@ -70,20 +70,31 @@ END_OF_FILE
 expect 1 'bad: exit status 3; removed' -f many -k
 cat out | grep -q '^3 made, 0 up to date, 1 failed, 2 left out$' || fail "-k"
 [ ! -e bad ] && [ ! -e above ] && [ "$(sed 1d good)" = "$HOME" ] || fail "what -k made"
-printf 'all: first second\nfirst:\n\texit 1\nsecond: slow\n\ttouch second\nslow:\n\tsleep 0.3; touch slow\n' >stop
+cat >stop <<'END_OF_FILE'
+all: first second
+first:
+	exit 1
+second: slow
+	touch second
+slow:
+	until grep -q '^build: first' err; do sleep 0.01; done; sleep 0.1; touch slow
+END_OF_FILE
 expect 1 '1 failed' -f stop -j2
 [ -e slow ] && [ ! -e second ] || fail "it did not stop, or not wait for what ran"
 
-# At most -j commands at once, and that many.
+# At most -j commands at once, and that many: the first ones wait for each other.
 {
     echo 'all: 1 2 3 4 5 6 7 8 9'
     for i in 1 2 3 4 5 6 7 8 9; do
-        printf '%s:\n\tmkdir run.$@; ls -d run.* | wc -l >>most; sleep 0.1; rmdir run.$@; touch $@\n' "$i"
+        printf '%s:\n\tmkdir run.$@; ls -d run.* | wc -l >>most; %s; rmdir run.$@; touch $@\n' "$i" \
+            'until [ $$(wc -l <most) -ge $$together ]; do sleep 0.01; done'
     done
 } >jobs
+export together=3
 expect 0 '9 made' -s -f jobs -j3
 [ "$(sort -n most | tail -n 1)" = 3 ] || fail "$(sort -n most | tail -n 1) commands at once, not 3"
 rm -f most [1-9]
+together=1
 expect 0 '9 made' -s -f jobs -j1
 [ "$(sort -n most | tail -n 1)" = 1 ] || fail "more than one command at once"
 
@@ -110,6 +121,10 @@ expect 2 'twice:2: there is a rule already for a' -f twice
 : >empty
 expect 2 'no rules' -f empty
 expect 2 'No such file' -f nowhere
+expect 2 '^build: .: Is a directory' -f .
+ln -s loop loop
+echo 'all: loop' >looks
+expect 1 '^build: loop: Too many levels' -f looks
 expect 2 'no rule makes x' x
 for wrong in 0 -1 +1 '' ' 1' 12x x 1001 4294967297 99999999999999999999; do
     expect 2 'from 1 to 1000' "--jobs=$wrong"
