@@ -359,6 +359,7 @@ static void take_figures(struct audit *audit, corio_runtime *runtime,
     audit->figures.unique = asked.unique;
     audit->figures.statements = asked.statements;
     audit->figures.phases = stats.phases;
+    audit->figures.batched = asked.requests;
     audit->figures.batches = asked.batches;
     audit->figures.smallest_batch = asked.smallest_batch;
     audit->figures.largest_batch = asked.largest_batch;

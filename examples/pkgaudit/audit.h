@@ -64,7 +64,8 @@ struct audit_figures {
     uint64_t requests;
     uint64_t unique; /* keys left when those of a batch are counted once */
     uint64_t statements;
-    uint64_t phases; /* 0 in MODE_THREADS, as the next five */
+    uint64_t phases;  /* 0 in MODE_THREADS, as the next six */
+    uint64_t batched; /* requests in batches: what is remembered is not asked */
     uint64_t batches;
     uint64_t smallest_batch;
     uint64_t largest_batch;

@@ -281,8 +281,10 @@ static int take_options(struct program *program, int argc, char **argv)
     if (!program->wanted.names)
         return failure_set(&program->failure, EXIT_OTHER, "no memory");
     while (rc == 0 && (code = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (code == '?')
-            rc = usage(program, "no such option", argv[optind - 1]);
+        const char letter[] = {'-', (char)optopt, '\0'};
+        if (code == '?') /* optopt: the letter, 0 or a code of ours */
+            rc = usage(program, "no such option",
+                       optopt > 0 && optopt < OPTION_ALL ? letter : argv[optind - 1]);
         else if (code == ':')
             rc = usage(program, "an option without its value", argv[optind - 1]);
         else

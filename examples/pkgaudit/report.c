@@ -153,7 +153,7 @@ static void print_figures(const struct audit *audit, const struct ingest *ingest
                 "batches     %" PRIu64 ", of %" PRIu64 " to %" PRIu64
                 " requests, %.0f on average\n",
                 figures->batches, figures->smallest_batch, figures->largest_batch,
-                (double)figures->requests / (double)figures->batches);
+                (double)figures->batched / (double)figures->batches);
         fprintf(to, "wall time   %.3f s: CPU %.0f%%, I/O %.0f%%\n", figures->wall_s,
                 share(figures->cpu_s, figures->wall_s), share(figures->io_s, figures->wall_s));
     } else {

@@ -24,6 +24,7 @@ static void count_batch(struct question_figures *figures, size_t requests)
     if (requests > figures->largest_batch)
         figures->largest_batch = requests;
     figures->batches++;
+    figures->requests += requests;
     figures->unique += requests;
 }
 

@@ -50,7 +50,8 @@ struct sheet {
 };
 
 struct question_figures {
-    uint64_t unique; /* keys left when those of a batch are counted once */
+    uint64_t requests; /* in batches */
+    uint64_t unique;   /* keys left when those of a batch are counted once */
     uint64_t statements;
     uint64_t batches;
     uint64_t smallest_batch;

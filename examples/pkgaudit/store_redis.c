@@ -124,6 +124,7 @@ static void take_figures(const struct question *question, struct question_figure
     corio_redis_stats stats = {.size = sizeof stats};
     corio_redis_get_stats(asked->pool, &stats);
     *ret = (struct question_figures){
+        .requests = stats.requests,
         .unique = stats.unique,
         .statements = stats.commands,
         .batches = stats.batches,

@@ -80,6 +80,7 @@ static void take_figures(const struct question *question, struct question_figure
     corio_sqlite_stats stats = {.size = sizeof stats};
     corio_sqlite_dispatcher_stats(question->dispatcher, &stats);
     *ret = (struct question_figures){
+        .requests = stats.requests,
         .unique = stats.unique,
         .statements = stats.statements,
         .batches = stats.batches,

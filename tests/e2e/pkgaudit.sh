@@ -127,6 +127,12 @@ one=$(digest "$work/json")
 ! grep -q '"ingest"' "$work/json" || fail "unchanged input was read again"
 "$program" --all --json --refresh "$files" "$work/more" >"$work/json"
 grep -q '"ingest"' "$work/json" || fail "--refresh did nothing"
+for more in "" --no-memory --mode=item; do
+    "$program" --all $more "$files" |
+        sed -n 's/^batches .*of \([0-9]*\) to \([0-9]*\) requests, \([0-9]*\) on average$/\1 \3 \2/p' >"$work/figures"
+    read -r smallest average largest <"$work/figures"
+    [ "$smallest" -le "$average" ] && [ "$average" -le "$largest" ] || fail "batches of $(cat "$work/figures"): $more"
+done
 "$program" --all --compare --rounds=1 "$files" >"$work/out"
 grep -q '^item ' "$work/out" && grep -q '^threads ' "$work/out" || fail "no table: $(cat "$work/out")"
 
@@ -134,7 +140,9 @@ grep -q '^item ' "$work/out" && grep -q '^threads ' "$work/out" || fail "no tabl
 
 expect 0 'Usage: pkgaudit' "$program" --help
 expect 0 'pkgaudit [0-9]' "$program" --version
-expect 2 'no such option' "$program" --nonsense
+expect 2 'no such option: --nonsense' "$program" --nonsense
+expect 2 'no such option: -x' "$program" -xy
+expect 2 'no such option: --all=3' "$program" --all=3
 expect 2 'no such mode' "$program" --mode=fast
 for wrong in 0 1025 99999999999999999999; do
     expect 2 'out of range' "$program" --workers=$wrong
