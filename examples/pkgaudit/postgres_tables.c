@@ -268,7 +268,9 @@ static int copy_table(struct postgres_store *store, sqlite3 *from, const char *t
         put_row(&copy, rows);
     if (rc == 0)
         rc = end_copy(&copy);
-    sqlite3_finalize(rows);
+    int end = staging_end(&store->store, sqlite3_finalize(rows));
+    if (rc == 0)
+        rc = end;
     return rc < 0 ? rc : failure_if_interrupted(store->store.failure);
 }
 

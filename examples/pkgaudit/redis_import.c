@@ -134,7 +134,9 @@ static void add_edges(struct import *import, sqlite3_stmt *edges, uint32_t packa
         const struct edge edge = sqlite_edge(edges);
         rc = edges_append(&buffer, &edge);
     }
-    sqlite3_reset(edges);
+    int end = staging_end(&import->store->store, sqlite3_reset(edges));
+    if (rc == 0)
+        rc = end;
     size_t bytes = sizeof(uint32_t) + buffer.edges.length;
     char *value = rc == 0 ? malloc(bytes) : NULL;
     if (value) {
@@ -170,11 +172,14 @@ static void add_texts(struct import *import, sqlite3_stmt *alternatives, uint32_
     size_t bytes = 0;
     FILE *stream = open_memstream(&texts, &bytes);
     sqlite3_bind_int64(alternatives, 1, package);
-    if (stream) {
+    if (stream)
         print_texts(alternatives, stream);
-        fclose(stream);
+    if (staging_end(&import->store->store, sqlite3_reset(alternatives)) < 0)
+        import->rc = -ECANCELED;
+    if (stream && fclose(stream) != 0) {
+        free(texts);
+        texts = NULL;
     }
-    sqlite3_reset(alternatives);
     if (texts && bytes == 0) {
         free(texts);
         return;
@@ -208,8 +213,10 @@ static void add_packages(struct import *import, sqlite3 *from)
                 import->rc = failure_if_interrupted(store->failure);
         }
     }
+    rc = staging_end(store, sqlite3_finalize(packages));
+    if (import->rc == 0)
+        import->rc = rc;
     flush(import);
-    sqlite3_finalize(packages);
     sqlite3_finalize(edges);
     sqlite3_finalize(alternatives);
 }
@@ -230,8 +237,10 @@ static void add_names(struct import *import, sqlite3 *from)
     FILE *stream = open_memstream(&names, &bytes);
     for (uint32_t i = 0; stream && i < universe.count; i++)
         fprintf(stream, "%u %s\n", universe.sorted[i], universe.name[universe.sorted[i]]);
-    if (stream)
-        fclose(stream);
+    if (stream && fclose(stream) != 0) {
+        free(names);
+        names = NULL;
+    }
     universe_fini(&universe);
     key_of(import->store, "names", key);
     command_begin(&command, "SET", key);

@@ -201,7 +201,10 @@ char *sqlite_dependency_text(sqlite3 *connection, uint32_t package, unsigned pos
         dependency_print(stream, first, (const char *)sqlite3_column_text(statement, 0),
                          (enum relation)sqlite3_column_int(statement, 1),
                          (const char *)sqlite3_column_text(statement, 2));
-    sqlite3_finalize(statement);
-    fclose(stream);
+    bool good = sqlite3_finalize(statement) == SQLITE_OK;
+    if (fclose(stream) != 0 || !good || bytes == 0) {
+        free(text);
+        return NULL;
+    }
     return text;
 }

@@ -69,7 +69,12 @@ int staging_fill(struct store *store, struct ingest *ingest, int64_t fingerprint
 int staging_query(struct store *store, sqlite3 *from, const char *sql, sqlite3_stmt **ret)
 {
     *ret = NULL;
-    if (sqlite3_prepare_v2(from, sql, -1, ret, NULL) == SQLITE_OK)
-        return 0;
-    return failure_set(store->failure, EXIT_OTHER, "temporary database: %s", sqlite3_errmsg(from));
+    return staging_end(store, sqlite3_prepare_v2(from, sql, -1, ret, NULL));
+}
+
+int staging_end(struct store *store, int result)
+{
+    return result == SQLITE_OK ? 0
+                               : failure_set(store->failure, EXIT_OTHER, "temporary database: %s",
+                                             sqlite3_errstr(result));
 }

@@ -18,5 +18,7 @@ int staging_fill(struct store *store, struct ingest *ingest, int64_t fingerprint
 
 /* A query of a staging database. A failure is noted. */
 int staging_query(struct store *store, sqlite3 *from, const char *sql, sqlite3_stmt **ret);
+/* What sqlite3_reset or sqlite3_finalize says at its end: rows that cannot be read are no last row. */
+int staging_end(struct store *store, int result);
 
 #endif

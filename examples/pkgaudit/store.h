@@ -92,7 +92,7 @@ struct store_kind {
     /* Replaces the data by those of the ingest's source. */
     int (*fill)(struct store *store, struct ingest *ingest, int64_t fingerprint);
     int (*load)(struct store *store, struct universe *ret);
-    /* "a (>= 1) | b": dependency `position` of a package as text, given; NULL if there is none. */
+    /* "a (>= 1) | b": dependency `position` of a package as text, given; NULL with the failure noted. */
     char *(*dependency_text)(struct store *store, uint32_t package, unsigned position);
     int (*question)(struct store *store, corio_runtime *runtime, bool remember,
                     struct question **ret);

@@ -376,8 +376,10 @@ static char *dependency_text(struct store *store, uint32_t package, unsigned pos
         dependency_print(stream, row == 0, PQgetvalue(result, row, 0),
                          (enum relation)corio_postgres_int64(result, row, 1),
                          PQgetvalue(result, row, 2));
-    if (stream)
-        fclose(stream);
+    if (stream && fclose(stream) != 0) {
+        free(text);
+        text = NULL;
+    }
     PQclear(result);
     return text;
 }

@@ -344,6 +344,8 @@ static char *dependency_text(struct store *store, uint32_t package, unsigned pos
     while (!text && at && (at = next_name(at, &found, &line)))
         if (found == position)
             text = strndup(line.at, line.length);
+    if (lines && !text)
+        gone(store);
     freeReplyObject(lines);
     return text;
 }

@@ -244,7 +244,12 @@ static int load(struct store *store, struct universe *ret)
 
 static char *dependency_text(struct store *store, uint32_t package, unsigned position)
 {
-    return sqlite_dependency_text(corio_sqlite_writer(database_of(store)), package, position);
+    sqlite3 *connection = corio_sqlite_writer(database_of(store));
+    char *text = sqlite_dependency_text(connection, package, position);
+    int rc = text ? 0 : corio_sqlite_error(sqlite3_errcode(connection));
+    if (!text)
+        store_failed(store, rc < 0 ? rc : -ENOMEM);
+    return text;
 }
 
 static void message(struct store *store, char *text, size_t bytes)

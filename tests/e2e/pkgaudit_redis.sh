@@ -58,6 +58,9 @@ evicted() {
     for mode in batch item threads; do
         expect 5 'data are gone' "$program" --db=redis --db-url="$where" --all --mode=$mode "$files"
     done
+    filled YES --all --refresh "$files"
+    redis --scan --pattern 'corio:pkgaudit:*:texts' | xargs redis-cli -s "$socket" UNLINK >"$work/out"
+    expect 5 'data are gone' "$program" --db=redis --db-url="$where" --all "$files"
     redis CONFIG SET maxmemory 1 >"$work/out"
     expect 5 'OOM' "$program" --db=redis --db-url="$where" --all --refresh "$files"
     redis CONFIG SET maxmemory 0 >"$work/out"
