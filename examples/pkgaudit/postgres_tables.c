@@ -16,16 +16,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define SCHEMA "corio_pkgaudit"
 #define MARK   "pkgaudit 1"
 
 enum {
     COPY_BYTES = 65536,
-    TRIES = 40,          /* with FIRST_DELAY_MS: some 15 s */
-    FIRST_DELAY_MS = 50, /* doubled up to the next */
-    LARGEST_DELAY_MS = 400,
     IMPORTS = 3,
     LOCK = 0x706b6761, /* of the advisory lock: one import at a time */
 };
@@ -94,16 +90,11 @@ int postgres_failed(struct store *store, PGconn *connection, const PGresult *res
                                store->where);
 }
 
-/* Waits, longer with each try. Returns false when it has been tried often enough. */
+/* Waits, and connects anew. False: see store_pause. */
 static bool wait_for_server(struct postgres_store *store, unsigned tries)
 {
-    unsigned ms = LARGEST_DELAY_MS;
-    if (tries < 8 && FIRST_DELAY_MS << tries < LARGEST_DELAY_MS)
-        ms = FIRST_DELAY_MS << tries;
-    if (tries == TRIES || interrupted)
+    if (!store_pause(tries))
         return false;
-    const struct timespec delay = {0, (long)ms * 1000000};
-    nanosleep(&delay, NULL);
     PQreset(store->side);
     return true;
 }
@@ -315,7 +306,7 @@ int postgres_import(struct postgres_store *store, sqlite3 *from, int64_t fingerp
     PQclear(
         PQexec(store->side, "SET client_min_messages = warning")); /* DROP tells what it drops */
     for (unsigned imports = 0; rc == -EAGAIN && imports < IMPORTS; imports++) {
-        for (unsigned tries = 0; imports > 0 && tries < TRIES; tries++)
+        for (unsigned tries = 0; imports > 0; tries++)
             if (!wait_for_server(store, tries) || !is_lost(store, NULL))
                 break;
         rc = import_once(store, from, fingerprint);

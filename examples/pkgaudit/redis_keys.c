@@ -10,16 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-#define REDIS_CURRENT REDIS_PREFIX "current"
-#define GENERATIONS   REDIS_PREFIX "generations"
-
-enum {
-    TRIES = 40,          /* with FIRST_DELAY_MS: some 15 s */
-    FIRST_DELAY_MS = 50, /* doubled up to the next */
-    LARGEST_DELAY_MS = 400,
-};
 
 static const struct timeval connect_timeout = {5, 0};
 
@@ -88,17 +78,11 @@ static bool is_loading(const redisReply *reply)
     return redis_is_error(reply) && strncmp(reply->str, "LOADING", 7) == 0;
 }
 
-/* Waits, longer with each try, and connects anew. Returns false when it has been tried often
- * enough. */
+/* Waits, and connects anew. False: see store_pause. */
 static bool wait_for_server(struct redis_store *store, unsigned tries)
 {
-    unsigned ms = LARGEST_DELAY_MS;
-    if (tries < 8 && FIRST_DELAY_MS << tries < LARGEST_DELAY_MS)
-        ms = FIRST_DELAY_MS << tries;
-    if (tries == TRIES || interrupted)
+    if (!store_pause(tries))
         return false;
-    const struct timespec delay = {0, (long)ms * 1000000};
-    nanosleep(&delay, NULL);
     if (!is_lost(store))
         return true;
     if (store->side)

@@ -4,8 +4,17 @@
  */
 #include "store.h"
 
+#include "cache.h"
+
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
+
+enum {
+    TRIES = 40,          /* with FIRST_DELAY_MS: some 15 s */
+    FIRST_DELAY_MS = 50, /* doubled up to the next */
+    LARGEST_DELAY_MS = 400,
+};
 
 /* PKGAUDIT_STORES is the build's list: X(sqlite) X(postgres) ... */
 #define X(kind) &store_##kind,
@@ -26,6 +35,24 @@ int store_failed(struct store *store, int code)
     store->kind->message(store, words, sizeof words);
     return failure_of_database(store->failure, code, store->kind->text_of(code), words,
                                store->where);
+}
+
+bool store_pause(unsigned tries)
+{
+    unsigned ms = LARGEST_DELAY_MS;
+    if (tries < 8 && FIRST_DELAY_MS << tries < LARGEST_DELAY_MS)
+        ms = FIRST_DELAY_MS << tries;
+    if (tries == TRIES || interrupted)
+        return false;
+    nanosleep(&(struct timespec){0, (long)ms * 1000000}, NULL);
+    return true;
+}
+
+void question_recall(struct question *question, const uint32_t *ids, uint32_t count,
+                     struct edges *answers, bool *found)
+{
+    for (uint32_t i = 0; i < count; i++)
+        found[i] = cache_find(question->cache, ids[i], &answers[i]);
 }
 
 int sheet_reserve(struct sheet *sheet, uint32_t count, size_t input_bytes, size_t output_bytes)

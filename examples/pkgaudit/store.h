@@ -21,6 +21,7 @@
 
 #include <corio.h>
 
+struct cache;
 struct ingest;
 struct store_kind;
 
@@ -37,7 +38,7 @@ struct question {
     const struct question_kind *kind;
     struct store *store;
     corio_dispatcher *dispatcher;
-    bool remembers; /* see recall */
+    struct cache *cache; /* what the program remembers of it; NULL: nothing, or the library does */
 };
 
 /* What one task asks with. Zero at first; its content is the question's. */
@@ -63,8 +64,8 @@ struct question_kind {
      * use. Returns 0 or a negative code. Suspends. */
     int (*ask)(struct question *question, struct sheet *sheet, const uint32_t *ids, uint32_t count,
                struct edges *answers);
-    /* Called by a task, of a question that remembers: what is known of ids[0..count), without
-     * suspending; the answers are valid until the task suspends. */
+    /* Called by a task, of a question that was told to remember: what is known of ids[0..count),
+     * without suspending; the answers are valid until the task suspends. */
     void (*recall)(struct question *question, const uint32_t *ids, uint32_t count,
                    struct edges *answers, bool *found);
     /* Releases what a sheet holds, and the sheet's memory. */
@@ -117,6 +118,14 @@ const struct store_kind *store_kind_find(const char *name);
 
 /* Notes what a request to the database or the library came to; see failure_set. */
 int store_failed(struct store *store, int code);
+
+/* Before another try to reach a server: waits, longer with each. False: it has been tried for some
+ * 15 s, or the program is to end. */
+bool store_pause(unsigned tries);
+
+/* A question's `recall`, of its cache. */
+void question_recall(struct question *question, const uint32_t *ids, uint32_t count,
+                     struct edges *answers, bool *found);
 
 /* Makes room for `count` requests of these sizes. Returns 0 or -ENOMEM. */
 int sheet_reserve(struct sheet *sheet, uint32_t count, size_t input_bytes, size_t output_bytes);

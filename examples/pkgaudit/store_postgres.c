@@ -19,11 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct postgres_question {
-    struct question question;
-    struct cache *cache; /* NULL: nothing is remembered */
-};
-
 struct postgres_reader {
     struct reader reader;
     PGconn *connection;
@@ -122,7 +117,7 @@ static int ask_all(struct question *question, struct sheet *sheet, const uint32_
 static int ask(struct question *question, struct sheet *sheet, const uint32_t *ids, uint32_t count,
                struct edges *answers)
 {
-    struct cache *cache = ((struct postgres_question *)question)->cache;
+    struct cache *cache = question->cache;
     release(sheet);
     if (sheet_reserve(sheet, count, sizeof(int64_t), sizeof(struct answer)) < 0)
         return -ENOMEM;
@@ -136,14 +131,6 @@ static int ask(struct question *question, struct sheet *sheet, const uint32_t *i
     if (cache)
         release(sheet);
     return rc;
-}
-
-static void recall(struct question *question, const uint32_t *ids, uint32_t count,
-                   struct edges *answers, bool *found)
-{
-    struct cache *cache = ((struct postgres_question *)question)->cache;
-    for (uint32_t i = 0; i < count; i++)
-        found[i] = cache_find(cache, ids[i], &answers[i]);
 }
 
 static void end_sheet(struct sheet *sheet)
@@ -168,13 +155,13 @@ static void take_figures(const struct question *question, struct question_figure
 
 static void destroy_question(struct question *question)
 {
-    cache_destroy(((struct postgres_question *)question)->cache);
+    cache_destroy(question->cache);
     free(question);
 }
 
 static const struct question_kind question_kind = {
     .ask = ask,
-    .recall = recall,
+    .recall = question_recall,
     .end_sheet = end_sheet,
     .take_figures = take_figures,
     .destroy = destroy_question,
@@ -183,12 +170,11 @@ static const struct question_kind question_kind = {
 static int create_question(struct store *store, corio_runtime *runtime, bool remember,
                            struct question **ret)
 {
-    struct postgres_question *made = calloc(1, sizeof *made);
+    struct question *made = malloc(sizeof *made);
     if (!made)
         return store_failed(store, -ENOMEM);
-    made->question =
-        (struct question){.kind = &question_kind, .store = store, .remembers = remember};
-    made->cache = remember ? cache_create() : NULL;
+    *made = (struct question){
+        .kind = &question_kind, .store = store, .cache = remember ? cache_create() : NULL};
     const corio_postgres_query query = {
         .size = sizeof query,
         .name = "edges",
@@ -200,15 +186,14 @@ static int create_question(struct store *store, corio_runtime *runtime, bool rem
                     .row = take_row},
         .fold = CORIO_POSTGRES_FOLD_INT64,
     };
-    int rc = remember && !made->cache
-                 ? -ENOMEM
-                 : corio_postgres_add_query(of(store)->database, runtime, &query,
-                                            &made->question.dispatcher);
+    int rc = remember && !made->cache ? -ENOMEM
+                                      : corio_postgres_add_query(of(store)->database, runtime,
+                                                                 &query, &made->dispatcher);
     if (rc < 0) {
-        destroy_question(&made->question);
+        destroy_question(made);
         return store_failed(store, rc);
     }
-    *ret = &made->question;
+    *ret = made;
     return 0;
 }
 

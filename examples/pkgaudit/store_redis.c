@@ -25,7 +25,6 @@ static const uint64_t timeout_ns = 15000000000;
 struct redis_question {
     struct question question;
     corio_redis *pool;
-    struct cache *cache; /* NULL: nothing is remembered */
 };
 
 struct redis_reader {
@@ -85,7 +84,7 @@ static int ask_all(struct question *question, struct sheet *sheet, const uint32_
 static int ask(struct question *question, struct sheet *sheet, const uint32_t *ids, uint32_t count,
                struct edges *answers)
 {
-    struct cache *cache = ((struct redis_question *)question)->cache;
+    struct cache *cache = question->cache;
     release(sheet);
     if (sheet_reserve(sheet, count, sizeof(struct get), sizeof(corio_redis_reply)) < 0)
         return -ENOMEM;
@@ -101,14 +100,6 @@ static int ask(struct question *question, struct sheet *sheet, const uint32_t *i
     if (cache)
         release(sheet);
     return rc;
-}
-
-static void recall(struct question *question, const uint32_t *ids, uint32_t count,
-                   struct edges *answers, bool *found)
-{
-    struct cache *cache = ((struct redis_question *)question)->cache;
-    for (uint32_t i = 0; i < count; i++)
-        found[i] = cache_find(cache, ids[i], &answers[i]);
 }
 
 static void end_sheet(struct sheet *sheet)
@@ -136,14 +127,14 @@ static void take_figures(const struct question *question, struct question_figure
 static void destroy_question(struct question *question)
 {
     struct redis_question *asked = (struct redis_question *)question;
-    cache_destroy(asked->cache);
+    cache_destroy(question->cache);
     corio_redis_destroy(asked->pool);
     free(asked);
 }
 
 static const struct question_kind question_kind = {
     .ask = ask,
-    .recall = recall,
+    .recall = question_recall,
     .end_sheet = end_sheet,
     .take_figures = take_figures,
     .destroy = destroy_question,
@@ -174,10 +165,9 @@ static int create_question(struct store *store, corio_runtime *runtime, bool rem
     struct redis_question *made = calloc(1, sizeof *made);
     if (!made)
         return store_failed(store, -ENOMEM);
-    made->question =
-        (struct question){.kind = &question_kind, .store = store, .remembers = remember};
-    made->cache = remember ? cache_create() : NULL;
-    int rc = remember && !made->cache ? -ENOMEM : create_pool(of(store), &made->pool);
+    made->question = (struct question){
+        .kind = &question_kind, .store = store, .cache = remember ? cache_create() : NULL};
+    int rc = remember && !made->question.cache ? -ENOMEM : create_pool(of(store), &made->pool);
     if (rc == 0)
         rc = corio_redis_add(made->pool, runtime, &made->question.dispatcher);
     if (rc < 0) {

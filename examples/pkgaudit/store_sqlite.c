@@ -108,7 +108,7 @@ static int create_question(struct store *store, corio_runtime *runtime, bool sin
     struct question *question = malloc(sizeof *question);
     if (!question)
         return store_failed(store, -ENOMEM);
-    *question = (struct question){.kind = &question_kind, .store = store, .remembers = remember};
+    *question = (struct question){.kind = &question_kind, .store = store};
     const corio_sqlite_query query = {
         .size = sizeof query,
         .name = "edges",
