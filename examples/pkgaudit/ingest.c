@@ -383,9 +383,7 @@ static int feed_task(void *arg)
         rc = source_face_io(feed->source, &next, &block);
         if (rc < 0 || !block.bytes)
             break;
-        rc = spawn_pieces(feed, &block);
-        if (rc == 0 && feed->ingest->failure->status != EXIT_FINE)
-            rc = -ECANCELED;
+        rc = spawn_pieces(feed, &block); /* -ECANCELED, once a piece has failed */
     }
     int children = corio_wait();
     return rc < 0 ? rc : children;
