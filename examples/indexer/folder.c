@@ -68,7 +68,7 @@ int list_folder(void *arg)
     if (!stream)
         return -errno;
     int rc = 0;
-    for (struct dirent *entry; rc == 0 && (entry = readdir(stream));) {
+    for (struct dirent *entry; rc == 0 && (errno = 0, entry = readdir(stream));) {
         struct stat stat;
         char *path;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
@@ -80,6 +80,8 @@ int list_folder(void *arg)
         else if ((rc = add_entry(folder, path, &stat)) < 0)
             free(path);
     }
+    if (rc == 0)
+        rc = -errno; /* of readdir: 0 at the end */
     closedir(stream);
     if (folder->files)
         qsort(folder->files, folder->file_count, sizeof *folder->files, by_path);

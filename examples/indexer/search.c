@@ -30,9 +30,11 @@ static int find_word(void *arg)
 int find_words(void *arg)
 {
     struct words *words = arg;
-    for (size_t i = 0; i < words->length; i++)
-        corio_go(find_word, &words->items[i]);
-    return corio_wait();
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < words->length; i++)
+        rc = corio_go(find_word, &words->items[i]);
+    int waited = corio_wait();
+    return rc < 0 ? rc : waited;
 }
 
 int by_count(const void *a, const void *b)
