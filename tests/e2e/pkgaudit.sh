@@ -225,17 +225,29 @@ Depends: top, a-rather-long-name-of-a-package-that-is-not-there | another-one (>
 "
         done
     done
-    sleep 60
+    : >"$work/written"
+    exec sleep 100
 } >"$work/pipe" &
 writer=$!
 status=0
 "$program" --all --database="$work/stopped.db" "$work/pipe" >"$work/out" 2>"$work/err" &
 reader=$!
-sleep 2
+python3 - "$work/stopped.db" "$work/written" <<'END' || fail "nothing comes into the database ($(cat "$work/err"))"
+import os, sqlite3, sys, time
+for _ in range(6000):
+    time.sleep(0.01)
+    try:
+        if os.path.exists(sys.argv[2]):
+            db = sqlite3.connect("file:%s?mode=ro" % sys.argv[1], uri=True)
+            if db.execute("SELECT count(*) FROM package").fetchone()[0] > 0:
+                sys.exit(0)
+    except sqlite3.OperationalError:
+        pass # it is not there yet, or just written
+sys.exit(1)
+END
 kill -INT $reader
-( sleep 5; kill $writer 2>/dev/null ) &
+kill $writer
 wait $reader || status=$?
-kill $writer 2>/dev/null || true
 [ "$status" -eq 130 ] || fail "status $status after an interrupt ($(cat "$work/err"))"
 python3 - "$work/stopped.db" <<'END' || fail "the interrupted database"
 import sqlite3, sys
@@ -243,6 +255,7 @@ db = sqlite3.connect(sys.argv[1])
 assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 assert not db.execute("SELECT * FROM note WHERE key = 'complete'").fetchall()
 packages = db.execute("SELECT count(*) FROM package").fetchone()[0]
+assert packages > 0
 assert packages == db.execute("SELECT count(DISTINCT package) FROM dependency").fetchone()[0]
 END
 "$program" --all --json --database="$work/stopped.db" $files >"$work/json"

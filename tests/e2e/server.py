@@ -267,17 +267,20 @@ def killed(mode, folder):
     chance = random.Random(1)
     for _ in range(3):
         server = Server(mode, database)
-        enough = threading.Semaphore(0)
+        enough, refused = threading.Semaphore(0), []
 
-        def write(own, server=server, enough=enough):
+        def write(own, server=server, enough=enough, refused=refused):
             try:
                 with server.connect() as client:
                     while True:
                         key = "w%d-%d" % (own, chance.randrange(50))
                         sent[key] = sent.get(key, 0) + 1
-                        if client.status("PUT", "/kv/" + key, b"%d" % sent[key]) in (201, 204):
+                        status = client.status("PUT", "/kv/" + key, b"%d" % sent[key])
+                        if status in (201, 204):
                             acknowledged[key] = sent[key]
-                            enough.release()
+                        else:
+                            refused.append(status)
+                        enough.release()
             except (OSError, AssertionError):
                 pass  # it was killed
 
@@ -285,10 +288,11 @@ def killed(mode, folder):
         for writer in writers:
             writer.start()
         for _ in range(chance.randrange(100, 300)):
-            enough.acquire()
+            assert enough.acquire(timeout=60), "no answer"
         server.stop(signal.SIGKILL, -signal.SIGKILL)
         for writer in writers:
             writer.join()
+        assert not refused, refused
     server = Server(mode, database)
     with server.connect() as client:
         for key, version in acknowledged.items():
