@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from common import on_full_disk, wait_for_growth
+
 WORDS = {1: "ok", 2: "poor"}
 
 
@@ -63,12 +65,6 @@ def look(path, answers, when):
     assert moved == balances, "%s: balances and transfers differ" % when
     database.close()
     return there, balances
-
-
-def wait_for_growth(process, path, size):
-    end = time.monotonic() + 10
-    while process.poll() is None and time.monotonic() < end and os.path.getsize(path) <= size:
-        time.sleep(0.002)
 
 
 def main():
@@ -138,12 +134,11 @@ def main():
                                   check=False).returncode == 2, wrong
         assert subprocess.run([program, "--database=" + folder], stdin=subprocess.DEVNULL, capture_output=True,
                               check=False).returncode == 3
-        with open("/dev/full", "wb") as full:
-            done = subprocess.run([program, database], input=b"9 a b 1\n", stdout=full, stderr=subprocess.PIPE, check=False)
-            for option in "--help", "--balances":
-                said = subprocess.run([program, database, option], stdout=full, stderr=subprocess.PIPE, check=False)
-                assert said.returncode == 3 and b"output: No space" in said.stderr, said
-        assert done.returncode == 3 and b"acknowledgements: No space" in done.stderr, done
+        for option in "--help", "--balances":
+            status, words = on_full_disk([program, database, option])
+            assert status == 3 and "output: No space" in words, (status, words)
+        status, words = on_full_disk([program, database], input="9 a b 1\n")
+        assert status == 3 and "acknowledgements: No space" in words, (status, words)
     print("%d kills, %d of them midway; nothing that was acknowledged was lost" % (kills, midway))
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+from common import on_full_disk
+
 
 def words_of(path):
     with open(path, "rb") as file:
@@ -121,11 +123,9 @@ def main():
             run("--workers=" + wrong, "duplicates", status=(2,))
         run("index", os.path.join(work, "nowhere"), status=(3,))
         run("index", database, status=(3,))
-        with open("/dev/full", "wb") as full:
-            for arguments in ["--help"], ["search", "common"], ["duplicates"], ["index", folder]:
-                done = subprocess.run([program, "--database=" + database] + arguments, stdout=full, stderr=subprocess.PIPE,
-                                      check=False)
-                assert done.returncode == 3 and b"indexer: output: No space" in done.stderr, done
+        for arguments in ["--help"], ["search", "common"], ["duplicates"], ["index", folder]:
+            status, words = on_full_disk([program, "--database=" + database] + arguments)
+            assert status == 3 and "indexer: output: No space" in words, (status, words)
         with open(database, "wb") as file:
             file.write(b"this is no database at all, just some words and more words" * 20)
         run("duplicates", status=(3,))

@@ -9,32 +9,12 @@ set -eu
 program=$1
 check=$2
 kind=${3:-small}
-work=$(mktemp -d)
+. "$(dirname "$0")/pkgaudit_common.sh"
+writer=
 cleanup() {
+    [ -z "$writer" ] || kill "$writer"
     umount "$work/small" 2>/dev/null || true
     rm -rf "$work"
-}
-trap cleanup EXIT
-export XDG_CACHE_HOME="$work/cache"
-
-fail() {
-    echo "not so: $*" >&2
-    exit 1
-}
-
-# expect STATUS TEXT COMMAND...: it ends with this status and says something with TEXT in it.
-expect() {
-    expected=$1
-    text=$2
-    shift 2
-    status=0
-    timeout 120 "$@" >"$work/out" 2>"$work/err" || status=$?
-    [ "$status" -eq "$expected" ] || fail "status $status, not $expected, of: $* ($(cat "$work/err"))"
-    grep -q -- "$text" "$work/out" "$work/err" || fail "no '$text' from: $* ($(cat "$work/err"))"
-}
-
-digest() {
-    sed -n 's/.*"digest": "\([0-9a-f]*\)".*/\1/p' "$1"
 }
 
 # same_in_all_modes ROOTS...: every mode and number of workers gives the digest of the first.
@@ -71,8 +51,6 @@ checked() {
         --architecture="$architecture" || fail "check.py disagrees on $*"
 }
 
-architecture=$(dpkg --print-architecture 2>/dev/null || echo amd64)
-
 if [ "$kind" = real ]; then
     command -v apt-cache >/dev/null || exit 77
     apt-cache dumpavail >"$work/avail"
@@ -92,9 +70,7 @@ fi
 
 # -- A universe with everything in it --
 
-"$(dirname "$0")/pkgaudit_universe.sh" "$architecture" >"$work/Packages"
-files="$work/Packages"
-
+universe
 same_in_all_modes --all $files
 same_in_all_modes --root=top $files
 same_in_all_modes --root=chain-1 --root=chain-200 $files
@@ -247,6 +223,7 @@ sys.exit(1)
 END
 kill -INT $reader
 kill $writer
+writer=
 wait $reader || status=$?
 [ "$status" -eq 130 ] || fail "status $status after an interrupt ($(cat "$work/err"))"
 python3 - "$work/stopped.db" <<'END' || fail "the interrupted database"

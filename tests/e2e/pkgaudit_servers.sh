@@ -10,27 +10,7 @@ where=$1
 program=$2
 kind=$3
 proxy=$4
-here=$(dirname "$(readlink -f "$0")")
-work=$(mktemp -d /tmp/corio-pkgaudit-XXXXXX)
-trap 'rm -rf "$work"' EXIT
-export XDG_CACHE_HOME="$work/cache"
-
-fail() {
-    echo "not so: $*" >&2
-    exit 1
-}
-
-# expect STATUS TEXT COMMAND...: it ends with this status and says something with TEXT in it.
-expect() {
-    expected=$1
-    text=$2
-    shift 2
-    status=0
-    timeout 120 "$@" >"$work/out" 2>"$work/err" || status=$?
-    [ "$status" -eq "$expected" ] || fail "status $status, not $expected, of: $* ($(cat "$work/err"))"
-    grep -q -- "$text" "$work/out" "$work/err" || fail "no '$text' from: $* ($(cat "$work/out" "$work/err"))"
-}
-
+. "$(dirname "$(readlink -f "$0")")/pkgaudit_common.sh"
 . "$here/pkgaudit_$kind.sh" # what is special: size, socket, failures
 
 over() { "$program" --db="$kind" --db-url="$where" "$@"; }
@@ -57,15 +37,11 @@ filled() {
     ! grep -q '"ingest"' "$work/json" || got=YES
     [ "$got" = "$want" ] || fail "filled: $got, not $want: $*"
     "$program" "$@" --json >"$work/json.sqlite"
-    for json in json json.sqlite; do
-        sed -n 's/.*"digest": "\([0-9a-f]*\)".*/\1/p' "$work/$json" >"$work/$json.digest"
-    done
-    cmp -s "$work/json.digest" "$work/json.sqlite.digest" || fail "another digest than over SQLite: $*"
+    wanted=$(digest "$work/json.sqlite")
+    [ -n "$wanted" ] && [ "$(digest "$work/json")" = "$wanted" ] || fail "another digest than over SQLite: $*"
 }
 
-architecture=$(dpkg --print-architecture 2>/dev/null || echo amd64)
-files="$work/Packages"
-"$here/pkgaudit_universe.sh" "$architecture" >"$files"
+universe
 "$program" --help | grep -q "^  $kind " || exit 77 # not in this build
 
 # -- The same, and kept --

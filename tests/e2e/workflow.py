@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 
+from common import on_full_disk, wait_for_growth
+
 ORDERS = 250
 
 
@@ -23,12 +25,6 @@ def read(path):
         return []
     with open(path, encoding="ascii") as file:
         return file.read().split("\n")[:-1]
-
-
-def wait_for_growth(process, path, size):
-    end = time.monotonic() + 10
-    while process.poll() is None and time.monotonic() < end and not (os.path.exists(path) and os.path.getsize(path) > size):
-        time.sleep(0.002)
 
 
 def main():
@@ -123,10 +119,9 @@ def main():
         assert finish(first) == wanted
 
         # Standard output that is full, and closed: the journal is no place for it.
-        with open("/dev/full", "wb") as full:
-            for arguments in ["--help"], ["--journal=" + journal + ".new", "--world=" + world + ".new", "3"]:
-                done = subprocess.run([program] + arguments, stdout=full, stderr=subprocess.PIPE, check=False, text=True)
-                assert done.returncode == 3 and "workflow: output: No space" in done.stderr, done
+        for arguments in ["--help"], ["--journal=" + journal + ".new", "--world=" + world + ".new", "3"]:
+            status, words = on_full_disk([program] + arguments)
+            assert status == 3 and "workflow: output: No space" in words, (status, words)
         for name in "new", "closed":
             files = ["--journal=" + journal + "." + name, "--world=" + world + "." + name]
             done = subprocess.run(["sh", "-c", '"$@" >&-', "sh", program] + files + ["3"], capture_output=True, check=False)
