@@ -10,6 +10,8 @@
  * that have not begun are withdrawn, those that run are waited for. With -k the scope keeps going,
  * and what depends on the failed is left out.
  */
+#include "number.h"
+
 #include <corio.h>
 #include <corio/blocking.h>
 
@@ -439,18 +441,6 @@ static int finish(int status)
         return status;
     fprintf(stderr, "build: output: %s\n", strerror(errno));
     return status_failed;
-}
-
-/* A whole number from `least` to `most`, and nothing else. */
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
-        return false;
-    *ret = (unsigned)value;
-    return true;
 }
 
 int main(int argc, char **argv)

@@ -15,11 +15,12 @@
  * once. A line that was in flight may be in it or not; sent again it gets the answer that it got,
  * or would have got, the first time.
  */
+#include "number.h"
+
 #include <corio.h>
 #include <corio/blocking.h>
 #include <corio/sqlite.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -411,18 +412,6 @@ static int finish(int status)
         return status;
     fprintf(stderr, "groupcommit: output: %s\n", strerror(errno));
     return status_error;
-}
-
-/* A whole number from `least` to `most`, and nothing else. */
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
-        return false;
-    *ret = (unsigned)value;
-    return true;
 }
 
 int main(int argc, char **argv)

@@ -13,10 +13,11 @@
  * repetition. What decides the way of an order must come out of steps, the time included (see
  * cool_off): then it takes the same way again.
  */
+#include "number.h"
+
 #include <corio.h>
 #include <corio/blocking.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -426,18 +427,6 @@ static int finish(int status)
         return status;
     fprintf(stderr, "workflow: output: %s\n", strerror(errno));
     return status_error;
-}
-
-/* A whole number from `least` to `most`, and nothing else. */
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
-        return false;
-    *ret = (unsigned)value;
-    return true;
 }
 
 int main(int argc, char **argv)

@@ -2,9 +2,9 @@
  *
  * main.c - options and commands.
  */
+#include "../number.h"
 #include "indexer.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -206,18 +206,6 @@ static int finish(int status)
         return status;
     fprintf(stderr, "indexer: output: %s\n", strerror(errno));
     return status_error;
-}
-
-/* A whole number from `least` to `most`, and nothing else. */
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
-        return false;
-    *ret = (unsigned)value;
-    return true;
 }
 
 int main(int argc, char **argv)

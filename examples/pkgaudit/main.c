@@ -6,6 +6,7 @@
  *     options -> database -> ingest, if the data has changed -> roots -> audit in one mode or all
  *     -> report
  */
+#include "../number.h"
 #include "compare.h"
 #include "ingest.h"
 #include "roots.h"
@@ -148,15 +149,8 @@ static int usage(struct program *program, const char *problem, const char *value
 
 static int take_number(struct program *program, const char *text, unsigned most, unsigned *ret)
 {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end)
-        return usage(program, "not a number", text);
-    if (errno || value < 1 || value > most)
-        return usage(program, "a number out of range", text);
-    *ret = (unsigned)value;
-    return 0;
+    return read_number(text, 1, most, ret) ? 0
+                                           : usage(program, "not a number, or out of range", text);
 }
 
 static int take_kind(struct program *program, const char *text)

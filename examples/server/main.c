@@ -2,10 +2,10 @@
  *
  * main.c - options, the signal, the listening socket.
  */
+#include "../number.h"
 #include "server.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netdb.h>
@@ -78,18 +78,6 @@ static int finish(int status)
         return status;
     fprintf(stderr, "server: output: %s\n", strerror(errno));
     return status_error;
-}
-
-/* A whole number from `least` to `most`, and nothing else. */
-static bool read_number(const char *text, unsigned long least, unsigned long most, unsigned *ret)
-{
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
-        return false;
-    *ret = (unsigned)value;
-    return true;
 }
 
 static bool is_place(const char *text)

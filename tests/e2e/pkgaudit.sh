@@ -124,7 +124,7 @@ for wrong in 0 1025 99999999999999999999; do
     expect 2 'out of range' "$program" --workers=$wrong
 done
 for wrong in '' 12x -1 +1 ' 1' ' -18446744073709551615'; do
-    expect 2 'not a number' "$program" --sample="$wrong"
+    expect 2 'not a number, or out of range' "$program" --sample="$wrong"
 done
 expect 2 'without its value' "$program" --dump
 for given in --help --version --all --json '--compare --rounds=1'; do
