@@ -50,8 +50,10 @@ typedef struct corio_sqlite_options {
     const char *path;         /* file name, copied; made if it does not exist, unless read_only */
     unsigned readers;         /* reader connections, 1 to 64; 0: one per CPU, at most 8 */
     unsigned busy_timeout_ms; /* how long one try waits for another process's lock; 0: 5,000 */
-    unsigned busy_retries;    /* tries of a batch after the first that found it locked; 0: 3 */
-    size_t mmap_bytes;        /* most bytes of the file that are mapped for reading; 0: 256 MiB */
+    /* Tries of a batch after the first that found it locked; 0: 3. A dispatcher that writes counts
+     * its tries in a row, of whatever batch: a batch that comes late to a lock has fewer. */
+    unsigned busy_retries;
+    size_t mmap_bytes; /* most bytes of the file that are mapped for reading; 0: 256 MiB */
     corio_sqlite_sync sync;
     bool read_only; /* no writer: corio_sqlite_add_exec gives -EROFS */
     /* Called for each connection, the writer first, to add functions or collations or to make
