@@ -29,6 +29,10 @@ until grep -qs '^soak:' "$work/stopped"; do
     kill -0 "$group"
     sleep 0.1
 done
-kill -s INT -- "-$group"
+# Again until it is heard: ThreadSanitizer keeps a signal for the fiber that it meets, and a task may be over.
+until grep -qs '^stopped' "$work/stopped"; do
+    kill -s INT -- "-$group" || break
+    sleep 0.1
+done
 wait "$group"
 grep '^stopped' "$work/stopped"
