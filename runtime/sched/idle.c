@@ -110,10 +110,13 @@ static void remove_sleeper_locked(cr_sched *sched, cr_worker *worker)
 void cr_wake_worker(cr_sched *sched, cr_worker *worker)
 {
     pthread_mutex_lock(&sched->sleep_lock);
-    if (worker->asleep)
+    bool asleep = worker->asleep;
+    if (asleep)
         remove_sleeper_locked(sched, worker);
     pthread_mutex_unlock(&sched->sleep_lock);
-    cr_event_signal(&worker->event);
+    /* If it is not, it looks behind this lock once more before it sleeps: for what is to wake it, too. */
+    if (asleep)
+        cr_event_signal(&worker->event);
 }
 
 void cr_wake_one(cr_sched *sched)
@@ -129,17 +132,6 @@ void cr_wake_one(cr_sched *sched)
         cr_event_signal(&worker->event);
 }
 
-static void wake_if_asleep(cr_sched *sched, cr_worker *worker)
-{
-    pthread_mutex_lock(&sched->sleep_lock);
-    bool asleep = worker->asleep;
-    if (asleep)
-        remove_sleeper_locked(sched, worker);
-    pthread_mutex_unlock(&sched->sleep_lock);
-    if (asleep)
-        cr_event_signal(&worker->event);
-}
-
 /* A resume that is shared out wakes everybody who has a part: whoever begins on its own wakes two others,
  * so that all are awake after a few wake-ups, not one after the other. Counted from the leader: 0 wakes
  * 1 and 2, 1 wakes 3 and 4, and so on. Whose part is taken by then is left asleep. */
@@ -151,7 +143,7 @@ static void wake_sharers(const cr_worker *worker)
     for (unsigned at = 2 * place + 1; at <= 2 * place + 2 && at < sched->most_sharers; at++) {
         cr_worker *other = sched->workers[(sched->resume_leader + at) % count];
         if (cr_range_maybe_any(&other->range))
-            wake_if_asleep(sched, other);
+            cr_wake_worker(sched, other);
     }
 }
 

@@ -289,6 +289,7 @@ bool cr_idle_inactive(cr_worker *worker);
 /* The leader, at the boundary: makes `count` parked stacks runnable, and itself active. */
 void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count);
 void cr_wake_one(cr_sched *sched);
+/* If it sleeps. What it is to find has been published before. */
 void cr_wake_worker(cr_sched *sched, cr_worker *worker);
 
 /* Something stealable has been published: wake a sleeper if nobody is looking already. At most

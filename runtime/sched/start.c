@@ -184,7 +184,8 @@ static int start_threads(cr_sched *sched)
 int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t max_stacks)
 {
     memset(sched, 0, sizeof *sched);
-    unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned cpus = online > 0 ? (unsigned)online : 1;
     sched->worker_count = workers;
     sched->most_spinners = cpus >= 4 ? cpus / 2 : 1;
     sched->most_sharers = workers < cpus ? workers : cpus;
