@@ -10,7 +10,7 @@
  * that have not begun are withdrawn, those that run are waited for. With -k the scope keeps going,
  * and what depends on the failed is left out.
  */
-#include "number.h"
+#include "command.h"
 
 #include <corio.h>
 #include <corio/blocking.h>
@@ -433,16 +433,6 @@ static void release(void)
     }
 }
 
-/* Its status, if what it printed has arrived. */
-static int finish(int status)
-{
-    errno = EIO; /* of an earlier write */
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "build: output: %s\n", strerror(errno));
-    return status_failed;
-}
-
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -457,7 +447,7 @@ int main(int argc, char **argv)
         else if (option == 'j' && !read_number(optarg, 1, jobs_most, &program.jobs))
             return fputs("build: --jobs is a number from 1 to 1000\n", stderr), status_usage;
         else if (option == 'h')
-            return fputs(help, stdout), finish(status_fine);
+            return fputs(help, stdout), finish("build", status_fine, status_failed);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         program.keep_going |= option == 'k';
@@ -482,5 +472,5 @@ int main(int argc, char **argv)
     int status = build(targets);
     free(targets);
     release();
-    return finish(status);
+    return finish("build", status, status_failed);
 }

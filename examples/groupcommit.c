@@ -15,7 +15,7 @@
  * once. A line that was in flight may be in it or not; sent again it gets the answer that it got,
  * or would have got, the first time.
  */
-#include "number.h"
+#include "command.h"
 
 #include <corio.h>
 #include <corio/blocking.h>
@@ -404,16 +404,6 @@ static int usage(const char *what)
     return status_usage;
 }
 
-/* Its status, if what it printed has arrived. */
-static int finish(int status)
-{
-    errno = EIO; /* of an earlier write */
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "groupcommit: output: %s\n", strerror(errno));
-    return status_error;
-}
-
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
@@ -432,7 +422,7 @@ int main(int argc, char **argv)
         else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
-            return fputs(help, stdout), finish(status_fine);
+            return fputs(help, stdout), finish("groupcommit", status_fine, status_error);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         balances |= option == 'b';
@@ -458,5 +448,9 @@ int main(int argc, char **argv)
                     *words ? ": " : "", words);
     }
     corio_sqlite_close(database);
-    return finish(rc < 0 ? status_error : refused ? status_bad_lines : status_fine);
+    return finish("groupcommit",
+                  rc < 0    ? status_error
+                  : refused ? status_bad_lines
+                            : status_fine,
+                  status_error);
 }

@@ -13,7 +13,7 @@
  * repetition. What decides the way of an order must come out of steps, the time included (see
  * cool_off): then it takes the same way again.
  */
-#include "number.h"
+#include "command.h"
 
 #include <corio.h>
 #include <corio/blocking.h>
@@ -419,16 +419,6 @@ static void keep_standard_files(void)
     close(fd);
 }
 
-/* Its status, if what it printed has arrived. */
-static int finish(int status)
-{
-    errno = EIO; /* of an earlier write */
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "workflow: output: %s\n", strerror(errno));
-    return status_error;
-}
-
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -462,7 +452,7 @@ int main(int argc, char **argv)
                 return usage("--window is a number from 1 to 2147483647");
             break;
         case 'h':
-            return fputs(help, stdout), finish(status_fine);
+            return fputs(help, stdout), finish("workflow", status_fine, status_error);
         default:
             return fputs(help, stderr), status_usage;
         }
@@ -482,5 +472,9 @@ int main(int argc, char **argv)
             rc == 0 ? "done" : "stopped", program.known_count, program.acts, program.syncs);
     free(program.outcomes);
     free(program.known);
-    return finish(rc == 0 ? status_fine : rc == -EINTR ? status_stopped : status_error);
+    return finish("workflow",
+                  rc == 0        ? status_fine
+                  : rc == -EINTR ? status_stopped
+                                 : status_error,
+                  status_error);
 }

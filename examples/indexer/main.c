@@ -2,7 +2,7 @@
  *
  * main.c - options and commands.
  */
-#include "../number.h"
+#include "../command.h"
 #include "indexer.h"
 
 #include <errno.h>
@@ -198,16 +198,6 @@ static int with_database(const char *path, unsigned workers, int argc, char **ar
     return rc < 0 ? status_error : rc > 0 ? status_fine : status_nothing;
 }
 
-/* Its status, if what it printed has arrived. */
-static int finish(int status)
-{
-    errno = EIO; /* of an earlier write */
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "indexer: output: %s\n", strerror(errno));
-    return status_error;
-}
-
 int main(int argc, char **argv)
 {
     static const struct option options[] = {{"database", required_argument, NULL, 'd'},
@@ -222,7 +212,7 @@ int main(int argc, char **argv)
         else if (option == 'w' && !read_number(optarg, 1, 1024, &workers))
             return usage("--workers is a number from 1 to 1024");
         else if (option == 'h')
-            return fputs(help, stdout), finish(status_fine);
+            return fputs(help, stdout), finish("indexer", status_fine, status_error);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
     }
@@ -236,5 +226,5 @@ int main(int argc, char **argv)
         return usage("too many or too few arguments");
     if (strcmp(argv[0], "index") && strcmp(argv[0], "search") && strcmp(argv[0], "duplicates"))
         return usage("index, search or duplicates?");
-    return finish(with_database(path, workers, argc, argv));
+    return finish("indexer", with_database(path, workers, argc, argv), status_error);
 }

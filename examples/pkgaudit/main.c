@@ -6,7 +6,7 @@
  *     options -> database -> ingest, if the data has changed -> roots -> audit in one mode or all
  *     -> report
  */
-#include "../number.h"
+#include "../command.h"
 #include "compare.h"
 #include "ingest.h"
 #include "roots.h"

@@ -2,7 +2,7 @@
  *
  * main.c - options, the signal, the listening socket.
  */
-#include "../number.h"
+#include "../command.h"
 #include "server.h"
 
 #include <arpa/inet.h>
@@ -68,16 +68,6 @@ bool may_accept_again(int error)
 {
     return error == ECONNABORTED || error == EPROTO || error == EINTR || error == EMFILE ||
            error == ENFILE || error == ENOMEM || error == ENOBUFS;
-}
-
-/* Its status, if what it printed has arrived. */
-static int finish(int status)
-{
-    errno = EIO; /* of an earlier write */
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    fprintf(stderr, "server: output: %s\n", strerror(errno));
-    return status_error;
 }
 
 static bool is_place(const char *text)
@@ -176,7 +166,7 @@ int main(int argc, char **argv)
         else if (option == 't' && !read_number(optarg, 1, 86400, &timeout_s))
             return usage("--timeout is a number of seconds from 1 to 86400");
         else if (option == 'h')
-            return fputs(help, stdout), finish(status_fine);
+            return fputs(help, stdout), finish("server", status_fine, status_error);
         else if (option == '?')
             return fputs(help, stderr), status_usage;
         threaded |= option == 'b';

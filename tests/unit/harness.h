@@ -21,22 +21,25 @@
 static const unsigned worker_counts[] = {1, 2, 8};
 enum { worker_count_count = 3 };
 
-static inline corio_runtime *runtime_with(unsigned workers)
+/* sim_seed: 0, no simulation. */
+static inline corio_runtime *runtime_as(unsigned workers, uint64_t sim_seed)
 {
     corio_options options = CORIO_OPTIONS_INIT;
     corio_runtime *runtime = NULL;
     options.workers = workers;
+    options.sim_seed = sim_seed;
     assert_int_equal(corio_runtime_create(&options, &runtime), 0);
     return runtime;
 }
 
+static inline corio_runtime *runtime_with(unsigned workers)
+{
+    return runtime_as(workers, 0);
+}
+
 static inline corio_runtime *simulation_with(uint64_t seed)
 {
-    corio_options options = CORIO_OPTIONS_INIT;
-    corio_runtime *runtime = NULL;
-    options.sim_seed = seed;
-    assert_int_equal(corio_runtime_create(&options, &runtime), 0);
-    return runtime;
+    return runtime_as(0, seed);
 }
 
 /* A fresh runtime of each size, for the block that follows. */
