@@ -5,11 +5,15 @@
  *   suspended     N tasks wait for an answer; seen from the dispatcher, against the moment before the runtime was made
  *                   bytes/task               resident memory and page tables together
  *                   page_table_bytes/task    the page tables alone
+ *   page_fault    the first touch of a page, pages as far apart as stacks are          ns/page
+ *   guard         a guard page before each of them (MADV_GUARD_INSTALL, Linux 6.13)     ns/page
  *
- * N is 100,000, with CORIO_BENCH_LARGE=1 also 1,000,000. The whole address space is counted: stacks, the closures'
+ * The last two are the floor of a first run. N is 100,000, with CORIO_BENCH_LARGE=1 also 1,000,000. The whole address space is counted: stacks, the closures'
  * deque, the batch.
  */
 #include "support.hpp"
+
+#include <sys/mman.h>
 
 namespace
 {
@@ -79,6 +83,51 @@ void suspended(benchmark::State &state)
     state.counters["page_table_bytes/task"] = page_tables / runs / tasks;
 }
 
+/* -- What a new stack costs at least -- */
+
+constexpr std::size_t page_bytes = 4096, slot_bytes = 17 * page_bytes, slots = 100000;
+constexpr int guard_install = 102; /* the headers may be older than the kernel */
+
+char *map_slots()
+{
+    void *memory = mmap(nullptr, slots * slot_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bench::check(memory != MAP_FAILED ? 0 : -errno, "mmap");
+    madvise(memory, slots * slot_bytes, MADV_NOHUGEPAGE);
+    return static_cast<char *>(memory);
+}
+
+void page_fault(benchmark::State &state)
+{
+    bench::per_unit cost(state);
+    for (auto _ : state) {
+        char *memory = map_slots();
+        bench::stopwatch watch;
+        for (std::size_t i = 1; i <= slots; i++)
+            memory[i * slot_bytes - 1] = 1;
+        cost.add(watch.elapsed_ns(), slots);
+        munmap(memory, slots * slot_bytes);
+    }
+    cost.report("ns/page");
+}
+
+void guard(benchmark::State &state)
+{
+    bench::per_unit cost(state);
+    for (auto _ : state) {
+        char *memory = map_slots();
+        bool works = true;
+        bench::stopwatch watch;
+        for (std::size_t i = 0; i < slots; i++)
+            works &= madvise(memory + i * slot_bytes, page_bytes, guard_install) == 0;
+        cost.add(watch.elapsed_ns(), slots);
+        munmap(memory, slots * slot_bytes);
+        if (!works)
+            state.SkipWithError("no MADV_GUARD_INSTALL");
+    }
+    cost.report("ns/page");
+}
+
 void sizes(benchmark::internal::Benchmark *benchmark)
 {
     benchmark->ArgName("tasks")->Iterations(1)->Unit(benchmark::kMillisecond);
@@ -88,6 +137,8 @@ void sizes(benchmark::internal::Benchmark *benchmark)
 }
 
 BENCHMARK(suspended)->Apply(sizes);
+BENCHMARK(page_fault)->UseManualTime()->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(guard)->UseManualTime()->Iterations(1)->Unit(benchmark::kMillisecond);
 
 } // namespace
 

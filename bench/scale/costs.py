@@ -162,7 +162,6 @@ def compared_of(options):
     found["pieces"] = {str(workers): pieces[workers]["wall_ns"] for workers in pieces}
     found["pieces loop"] = {"1": min(each["loop_ns"] for each in pieces.values())}
     for copies in COMPARED:
-        print(f"costs.py: {copies},000 tasks, more workers", file=sys.stderr)
         found[rounds_name(copies)] = {
             str(workers): least_wall(scale(options, "rounds", workers, copies, copies * TASKS_A_COPY * ROUNDS * 300e-9,
                                            f"--runs={max(2, 60 // copies)}"))

@@ -3,8 +3,8 @@
 
 Workers are agents. One that runs takes from its own, then steals; one that finds nothing leaves `active`, looks on for a
 while, and sleeps; the one that leaves last runs the boundary alone. Wake-ups go to one sleeper at a time, and whoever is woken
-passes them on; but of those who have a part of a resume each that begins wakes two (unless a variant says otherwise). Time is in nanoseconds. All randomness is drawn from one generator, so a seed
-gives the same run every time.
+passes them on; but of those who have a part of a resume each that begins wakes two (unless a variant says otherwise). Time is
+in nanoseconds. All randomness is drawn from one generator, so a seed gives the same run every time.
 
 Two kinds of CPU phases:
 
