@@ -14,7 +14,6 @@
 
 #include <corio.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>

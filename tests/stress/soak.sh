@@ -7,7 +7,13 @@ set -eu
 torture=$1
 shift
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+group=
+cleanup() {
+    [ -z "$group" ] || kill -s KILL -- "-$group" 2>/dev/null || true # a session of its own: nobody else ends it
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
 "$torture" soak 0.05
 for leak; do
     if "$torture" soak 0.002 "$leak" >"$work/said"; then
@@ -35,4 +41,5 @@ until grep -qs '^stopped' "$work/stopped"; do
     sleep 0.1
 done
 wait "$group"
+group=
 grep '^stopped' "$work/stopped"
