@@ -106,12 +106,15 @@ static size_t find_carve(const corio_batch *batch, size_t i)
     return low;
 }
 
-static bool is_carved(const corio_batch *batch, size_t i)
+static __attribute__((noinline)) bool lies_in_carve(const corio_batch *batch, size_t i)
 {
-    if (CR_LIKELY(batch->carve_count == 0))
-        return false;
     size_t at = find_carve(batch, i);
     return at < batch->carve_count && batch->carves[at].first <= i;
+}
+
+static inline bool is_carved(const corio_batch *batch, size_t i)
+{
+    return CR_UNLIKELY(batch->carve_count != 0) && lies_in_carve(batch, i);
 }
 
 size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count)
@@ -156,7 +159,8 @@ static int check_open(const corio_batch *batch)
 }
 
 /* The request if it is the holder's to read, else NULL. */
-static corio_request *own_request(const corio_batch *batch, size_t i)
+static inline __attribute__((always_inline)) corio_request *own_request(const corio_batch *batch,
+                                                                        size_t i)
 {
     if (CR_UNLIKELY(check_open(batch) != 0 || i >= batch->count || is_carved(batch, i)))
         return NULL;
@@ -243,7 +247,8 @@ uint64_t corio_batch_deadline(const corio_batch *batch, size_t i)
 /* -- Answering -- */
 
 /* The request, if it is the holder's and not answered yet; else NULL and the error. */
-static corio_request *to_answer(corio_batch *batch, size_t i, int *ret_error)
+static inline __attribute__((always_inline)) corio_request *to_answer(corio_batch *batch, size_t i,
+                                                                      int *ret_error)
 {
     int rc = check_open(batch);
     if (CR_UNLIKELY(rc != 0)) {

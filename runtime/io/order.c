@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare(const cr_entry *a, const cr_entry *b)
+static inline __attribute__((always_inline)) int compare(const cr_entry *a, const cr_entry *b)
 {
     if (CR_LIKELY(a->parent == b->parent && a->index != b->index))
         return a->index < b->index ? -1 : 1;

@@ -33,7 +33,8 @@ static int check(const cr_worker *worker, const corio_dispatcher *dispatcher)
 }
 
 /* tag: CR_ENTRY_SINGLE or 0 */
-static int ask(cr_worker *worker, corio_request *request, cr_call *call, uintptr_t tag)
+static inline __attribute__((always_inline)) int ask(cr_worker *worker, corio_request *request,
+                                                     cr_call *call, uintptr_t tag)
 {
     cr_entries *list = asked(worker, request->dispatcher);
     if (CR_UNLIKELY(!cr_entries_reserve(list, 1)))

@@ -5,11 +5,17 @@
 #include "runtime/sched/deque.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/fences.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { first_slots = 256 };
+
+#ifndef CR_DEQUE_CLOSES_AFTER
+#define CR_DEQUE_CLOSES_AFTER 1024
+#endif
 
 static cr_deque_array *array_create(uint64_t slots)
 {
@@ -21,9 +27,10 @@ static cr_deque_array *array_create(uint64_t slots)
     return array;
 }
 
-int cr_deque_init(cr_deque *deque)
+int cr_deque_init(cr_deque *deque, bool always_open)
 {
-    *deque = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1};
+    *deque = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1, .open = always_open};
+    deque->closes_in = always_open ? 0 : CR_DEQUE_CLOSES_AFTER;
     deque->array = array_create(first_slots);
     return deque->array != NULL ? 0 : -ENOMEM;
 }
@@ -87,6 +94,22 @@ static uint64_t most_for(const cr_deque *rest)
     return 1 + (room < CR_STEAL_MOST ? room : CR_STEAL_MOST - 1);
 }
 
+/* An owner that closes it as soon as it is left alone would be interrupted for each steal, and all others with
+ * it: the sooner it has had to be opened again, the longer it stays open. */
+static void open_locked(cr_deque *deque)
+{
+    enum { soon_ns = 1000000, most = CR_DEQUE_CLOSES_AFTER << 10 };
+    uint64_t now = cr_now_ns();
+    bool soon = now - deque->opened_ns < soon_ns;
+    deque->opened_ns = now;
+    if (!soon)
+        deque->closes_after = CR_DEQUE_CLOSES_AFTER;
+    else if (deque->closes_after < most)
+        deque->closes_after *= 2;
+    cr_store_32(&deque->open, 1);
+    cr_fence_threads(); /* [full deque.open] the owner sees that it is open before bottom is read */
+}
+
 /* Claims the oldest items: [top before, top now). Returns how many. */
 static uint64_t claim_locked(cr_deque *deque, uint64_t most)
 {
@@ -97,7 +120,8 @@ static uint64_t claim_locked(cr_deque *deque, uint64_t most)
     uint64_t share = share_of((uint64_t)length, most);
     cr_store_64(&deque->top, top + share);
     cr_fence_full(); /* [full deque.claim] the owner sees the higher top before bottom is read */
-    length = (int64_t)(cr_load_64(&deque->bottom) - top);
+    /* [acquire deque.item] The array is as new as that. */
+    length = (int64_t)(cr_load_acquire_64(&deque->bottom) - top);
     if (length < (int64_t)share) { /* the owner was faster, or is about to wait for the lock */
         share = length > 0 ? (uint64_t)length : 0;
         cr_store_64(&deque->top, top + share);
@@ -113,9 +137,7 @@ static uint64_t steal_locked(cr_deque *deque, cr_item *ret_item, cr_deque *rest)
     if (count == 0)
         return 0;
     uint64_t taken = cr_load_64(&deque->taken); /* the lock's holder alone writes it */
-    /* [acquire deque.array] [acquire deque.item] for the look at bottom before it, too. The array is as
-     * new as that: it has grown before the owner's last full fence, or it has grown behind what is
-     * claimed, which both arrays hold then. */
+    /* [acquire deque.array] */
     const cr_deque_array *array = cr_load_acquire_ptr(&deque->array);
     *ret_item = array->slots[taken & array->mask];
     for (uint64_t i = 1; i < count; i++)
@@ -129,6 +151,8 @@ uint64_t cr_deque_steal_any(cr_deque *deque, cr_item *ret_item, cr_deque *rest)
 {
     if (!cr_deque_maybe_any(deque) || !cr_spin_try_lock(&deque->lock))
         return 0;
+    if (!deque->open)
+        open_locked(deque);
     uint64_t count = steal_locked(deque, ret_item, rest);
     cr_spin_unlock(&deque->lock);
     return count;
@@ -147,7 +171,8 @@ bool cr_deque_take_oldest_owner(cr_deque *deque, cr_item *ret_item)
     return got;
 }
 
-bool cr_deque_settle_owner(cr_deque *deque)
+/* The item at bottom is the owner's, or the thief's that has claimed it. */
+static bool settle(cr_deque *deque)
 {
     cr_spin_lock(&deque->lock);
     uint64_t bottom = deque->bottom, top = deque->top;
@@ -157,5 +182,28 @@ bool cr_deque_settle_owner(cr_deque *deque)
         deque->taken_seen = bottom + 1;
     }
     cr_spin_unlock(&deque->lock);
+    return got;
+}
+
+static void close_if_left_alone(cr_deque *deque)
+{
+    deque->closes_in = 1;
+    if (!cr_spin_try_lock(&deque->lock))
+        return;
+    bool alone = deque->top == deque->top_seen;
+    deque->top_seen = deque->top;
+    deque->taken_seen = deque->taken;
+    deque->closes_in = deque->closes_after;
+    cr_store_32(&deque->open, !alone);
+    cr_spin_unlock(&deque->lock);
+}
+
+bool cr_deque_take_open_owner(cr_deque *deque)
+{
+    cr_fence_full(); /* [full deque.claim] thieves see the lower bottom before top is read */
+    uint64_t top = cr_load_64(&deque->top);
+    bool got = CR_LIKELY((int64_t)(deque->bottom - top) >= 0) || settle(deque);
+    if (CR_UNLIKELY(--deque->closes_in == 0))
+        close_if_left_alone(deque);
     return got;
 }

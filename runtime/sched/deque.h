@@ -16,8 +16,15 @@
  * It grows by doubling and is never full. The old array stays readable for thieves until
  * cr_deque_free_retired, which is called at quiescence, when no thief is inside.
  *
- * Why an item is taken exactly once: a thief raises top and then reads bottom, the owner lowers
- * bottom and then reads top, each with a full fence between, so that at least one of them sees the
+ * A deque is closed or open. While it is closed nobody steals, and the owner takes without a fence. The
+ * first thief opens it, and puts a fence into every thread behind that (fences.h): an owner that lowers
+ * bottom after it sees that the deque is open, and what it lowered before is seen by the thief. The owner
+ * closes it again, under the lock, when nobody has stolen while it took some thousand items; more of
+ * them if it was opened again soon (biased locking with its revocation, of Kawachiya, Koseki, Onodera,
+ * "Lock Reservation", OOPSLA 2002).
+ *
+ * Why an item of an open deque is taken exactly once: a thief raises top and then reads bottom, the owner
+ * lowers bottom and then reads top, each with a full fence between, so that at least one of them sees the
  * other's claim. A thief that sees it claims no more than what lies below; an owner that sees it
  * decides under the lock, when no thief is in the middle of a claim. So what a thief has claimed is
  * its own, and the owner does not fill these slots again before they have been copied: it looks for
@@ -29,6 +36,8 @@
  *   deque.array   grow -> steal    a thief that sees the array sees its slots
  *   deque.claim   take <-> steal   full fences: bottom written before top is read, top written
  *                                  before bottom is read
+ *   deque.open    take <-> open    bottom written before open is read; open written before bottom is
+ *                                  read: a fence in all threads by the one that opens
  *   deque.slot    steal -> push    a slot is copied before taken is raised: the owner does not
  *                                  overwrite it while it is read
  */
@@ -54,20 +63,26 @@ typedef struct cr_deque {
     alignas(
         64) uint64_t top; /* written under the lock. In the middle of a claim it may be too high */
     uint64_t taken;       /* the same; slots below it may be filled again */
+    uint64_t opened_ns;   /* the same: when it was opened last */
     uint32_t lock;
     alignas(64) uint64_t bottom; /* the owner writes this line; thieves read it */
     void *array;
-    uint64_t taken_seen; /* the owner's: taken of some time ago */
+    uint64_t taken_seen;   /* the owner's: taken of some time ago; as long as it is closed, taken */
+    uint64_t top_seen;     /* the owner's: top when it last thought of closing */
+    uint64_t closes_in;    /* the owner's: items that it takes before it does so again; 0: never */
+    uint64_t closes_after; /* under the lock: how many that is at first */
+    uint32_t open;         /* written under the lock */
 } cr_deque;
 
 enum { CR_STEAL_MOST = 64 };
 
-int cr_deque_init(cr_deque *deque); /* -ENOMEM */
+/* always_open: there is no membarrier(2), or nobody takes the newest. -ENOMEM. */
+int cr_deque_init(cr_deque *deque, bool always_open);
 void cr_deque_fini(cr_deque *deque);
 bool cr_deque_grow_owner(cr_deque *deque);   /* false: no memory, nothing changed */
 void cr_deque_free_retired(cr_deque *deque); /* only while no thief is inside */
-/* Decides who gets the item at bottom, which the owner has lowered and a thief may have claimed. */
-bool cr_deque_settle_owner(cr_deque *deque);
+/* Of an open one: decides who gets the item at bottom, which the owner has lowered. */
+bool cr_deque_take_open_owner(cr_deque *deque);
 /* Takes the oldest item, and of a long deque a share: the rest of it goes to `rest`, the thief's own
  * (NULL: one item only). How many, at most CR_STEAL_MOST; 0: there is none, or another thief is at
  * it. */
@@ -136,11 +151,9 @@ static inline const cr_item *cr_deque_peek_owner(const cr_deque *deque)
  * False: it has been stolen. */
 static inline bool cr_deque_take_peeked_owner(cr_deque *deque)
 {
-    uint64_t bottom = deque->bottom - 1;
-    cr_store_64(&deque->bottom, bottom);
-    cr_fence_full(); /* [full deque.claim] thieves see the lower bottom before top is read */
-    uint64_t top = cr_load_64(&deque->top);
-    return CR_LIKELY((int64_t)(bottom - top) >= 0) || cr_deque_settle_owner(deque);
+    cr_store_64(&deque->bottom, deque->bottom - 1);
+    cr_compiler_barrier(); /* [deque.open] who opens it has the fence */
+    return CR_LIKELY(!cr_load_32(&deque->open)) || cr_deque_take_open_owner(deque);
 }
 
 /* Takes the newest item. NULL: empty. */
@@ -154,6 +167,12 @@ static inline const cr_item *cr_deque_take_owner(cr_deque *deque)
 static inline uint64_t cr_deque_length_owner(const cr_deque *deque)
 {
     return deque->bottom - cr_load_64(&deque->taken);
+}
+
+/* A thief need not open it. */
+static inline bool cr_deque_is_open(const cr_deque *deque)
+{
+    return cr_load_32(&deque->open) != 0;
 }
 
 /* A look from outside; may be wrong at once. */

@@ -46,11 +46,8 @@
  */
 #include "runtime/sched/sched.h"
 
+#include "runtime/base/fences.h"
 #include "runtime/observe/probes.h"
-
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     one_sleeping = 1,
@@ -154,7 +151,7 @@ static void fence_all_threads(const cr_sched *sched)
     if (sched->push_needs_fence)
         cr_fence_full();
     else
-        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        cr_fence_threads();
 }
 
 static void sleep_until_woken(cr_worker *worker)
@@ -242,12 +239,14 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     /* Everybody gets the same part each time, for the frames that are warm in its caches; what
      * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
      * them. */
-    if (count < 4 * (size_t)workers) {
-        cr_range_set(&leader->range, 0, (uint32_t)count);
+    if (workers == 1 || count < 4 * (size_t)workers) {
+        cr_range_set(&leader->range, 0, workers == 1 ? (uint32_t)count : 0, (uint32_t)count);
     } else {
-        for (size_t i = 0; i < workers; i++)
-            cr_range_set(&sched->workers[i]->range, (uint32_t)(count * i / workers),
+        for (size_t i = 0; i < workers; i++) {
+            uint32_t begin = (uint32_t)(count * i / workers);
+            cr_range_set(&sched->workers[i]->range, begin, begin,
                          (uint32_t)(count * (i + 1) / workers));
+        }
     }
     /* [release quiescence.enter] */
     cr_tell_release(&sched->active);

@@ -52,20 +52,18 @@ static void take_from_deque(cr_deque *deque, uint64_t place, cr_item *ret_item)
 static cr_park *take_from_range(cr_worker *worker, uint64_t place)
 {
     uint32_t index = 0;
-    uint64_t word = cr_load_64(&worker->range.word);
-    cr_entry *first = &worker->sched->resume[word >> 32];
+    cr_entry *first = &worker->sched->resume[worker->range.next];
     cr_entry kept = first[place];
     first[place] = *first;
     *first = kept;
-    CR_INVARIANT(cr_range_take(&worker->range, &index));
+    CR_INVARIANT(cr_range_take_owner(&worker->range, &index));
     return worker->sched->resume[index].what;
 }
 
 bool cr_sim_next(cr_worker *worker, cr_item *ret_item)
 {
     uint64_t queued = cr_deque_length_owner(&worker->deque);
-    uint64_t word = cr_load_64(&worker->range.word);
-    uint64_t resumed = (uint32_t)word > word >> 32 ? (uint32_t)word - (word >> 32) : 0;
+    uint64_t resumed = cr_range_length_owner(&worker->range);
     if (queued + resumed == 0)
         return false;
     uint64_t place = cr_sim_draw(&worker->sched->sim, queued + resumed);

@@ -5,13 +5,12 @@
 #include "runtime/sched/sched.h"
 
 #include "runtime/base/alloc.h"
+#include "runtime/base/fences.h"
 #include "runtime/base/thread.h"
 #include "runtime/stack/overflow.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* -- The worker of this thread -- */
@@ -129,7 +128,9 @@ static cr_worker *worker_create(cr_sched *sched, unsigned number)
     cr_worker *worker = cr_alloc_aligned(sizeof *worker);
     if (worker == NULL)
         return NULL;
-    if (cr_deque_init(&worker->deque) != 0 || cr_deque_init(&worker->behind) != 0) {
+    worker->range.fenced = sched->push_needs_fence;
+    if (cr_deque_init(&worker->deque, sched->push_needs_fence) != 0 ||
+        cr_deque_init(&worker->behind, true) != 0) {
         cr_deque_fini(&worker->deque);
         cr_free(worker);
         return NULL;
@@ -190,8 +191,7 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
     sched->most_spinners = cpus >= 4 ? cpus / 2 : 1;
     sched->most_sharers = workers < cpus ? workers : cpus;
     sched->inline_margin = stack_bytes / 2;
-    sched->push_needs_fence =
-        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    sched->push_needs_fence = !cr_fence_threads_register();
     pthread_mutex_init(&sched->sleep_lock, NULL);
     cr_cancel_init(&sched->cancel);
     cr_timers_init(&sched->timers);

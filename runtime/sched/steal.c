@@ -17,11 +17,11 @@ static cr_park *resume_at(const cr_sched *sched, uint32_t index)
  * switch. */
 enum { prefetch_distance = 4 };
 
-static cr_park *take_resume(cr_worker *worker)
+static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *worker)
 {
     uint32_t index;
     const cr_sched *sched = worker->sched;
-    if (!cr_range_maybe_any(&worker->range) || !cr_range_take(&worker->range, &index))
+    if (!cr_range_maybe_any(&worker->range) || !cr_range_take_owner(&worker->range, &index))
         return NULL;
     if (index + prefetch_distance < sched->resume_count)
         __builtin_prefetch(resume_at(sched, index + prefetch_distance));
@@ -61,17 +61,6 @@ bool cr_has_own(const cr_worker *worker)
            cr_range_maybe_any(&worker->range) || cr_deque_maybe_any(&worker->behind);
 }
 
-/* Takes half of the victim's range: the lowest of it to run, the rest as the thief's own. */
-static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
-{
-    uint32_t begin, end;
-    if (!cr_range_maybe_any(&victim->range) || !cr_range_split(&victim->range, &begin, &end))
-        return false;
-    cr_range_set(&thief->range, begin + 1, end); /* it was empty: only the owner fills it */
-    *ret_item = (cr_item){.park = resume_at(thief->sched, begin)};
-    return true;
-}
-
 /* A steal takes cache lines from its victim that it needs for each push, and one more for each item:
  * one who spawns tiny tasks would be slowed down many times by a thief that comes back as soon as it
  * has run them. So a thief whose last share was used up that fast lets things come together first;
@@ -104,10 +93,47 @@ static bool steal_closures(cr_worker *thief, cr_worker *victim, cr_item *ret_ite
     return true;
 }
 
-static bool steal_from(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+/* Half of a range: the lowest of it to run, the rest as the thief's own. */
+static bool take_half(cr_worker *thief, uint32_t begin, uint32_t end, cr_item *ret_item)
 {
-    return steal_closures(thief, victim, ret_item) || steal_range(thief, victim, ret_item) ||
+    cr_range_set_owner(&thief->range, begin + 1, end); /* it was empty: only the owner fills it */
+    *ret_item = (cr_item){.park = resume_at(thief->sched, begin)};
+    return true;
+}
+
+static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    uint32_t begin, end;
+    return cr_range_steal(&victim->range, &begin, &end) && take_half(thief, begin, end, ret_item);
+}
+
+/* What may be had without asking. */
+static bool steal_open(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    return (cr_deque_is_open(&victim->deque) && steal_closures(thief, victim, ret_item)) ||
+           steal_range(thief, victim, ret_item) ||
            cr_deque_steal_any(&victim->behind, ret_item, NULL) > 0;
+}
+
+static bool maybe_guarded(const cr_worker *victim)
+{
+    return cr_deque_maybe_any(&victim->deque) || cr_range_maybe_any(&victim->range);
+}
+
+/* What its owner takes without a fence (a closed deque, what is claimed of a range), so that a thief needs
+ * one in all threads. Mostly the owner is through with it sooner. */
+static bool steal_guarded(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    enum { patience_ns = 2000, relax_per_look = 8 };
+    if (!maybe_guarded(victim))
+        return false;
+    for (uint64_t from = cr_now_ns(); cr_now_ns() - from < patience_ns && maybe_guarded(victim);) {
+        for (unsigned i = 0; i < relax_per_look; i++)
+            cr_cpu_relax();
+    }
+    uint32_t begin, end;
+    return steal_closures(thief, victim, ret_item) ||
+           (cr_range_rob(&victim->range, &begin, &end) && take_half(thief, begin, end, ret_item));
 }
 
 /* xorshift64: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (2003). */
@@ -120,16 +146,16 @@ static uint64_t next_random(cr_worker *worker)
     return worker->random = x;
 }
 
-bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
+typedef bool steal_way(cr_worker *thief, cr_worker *victim, cr_item *ret_item);
+
+static bool steal_from_anybody(cr_worker *thief, steal_way *steal, cr_item *ret_item)
 {
     cr_sched *sched = thief->sched;
     unsigned count = sched->worker_count;
-    if (count == 1)
-        return false;
     unsigned victim = thief->last_victim;
     unsigned start = (unsigned)(next_random(thief) % count);
     for (unsigned i = 0; i <= count; i++) {
-        if (victim != thief->number && steal_from(thief, sched->workers[victim], ret_item)) {
+        if (victim != thief->number && steal(thief, sched->workers[victim], ret_item)) {
             thief->last_victim = victim;
             cr_store_64(&thief->stats.steals, thief->stats.steals + 1);
             CR_PROBE2(steal, thief->number, victim);
@@ -138,6 +164,12 @@ bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
         victim = (start + i) % count;
     }
     return false;
+}
+
+bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
+{
+    return thief->sched->worker_count > 1 && (steal_from_anybody(thief, steal_open, ret_item) ||
+                                              steal_from_anybody(thief, steal_guarded, ret_item));
 }
 
 bool cr_work_visible(const cr_sched *sched)

@@ -28,10 +28,12 @@ HERE = pathlib.Path(__file__).parent
 SOURCES = {
     "runtime/base/atomic.h": ["scope", "mutex", "range", "deque", "reply"],
     "runtime/base/event.c": ["event"],
+    "runtime/base/fences.h": ["deque", "range", "parking"],
     "runtime/base/spin.h": ["mutex", "waitgroup"],
     "runtime/sched/deque.c": ["deque"],
     "runtime/sched/deque.h": ["deque", "parking"],
     "runtime/sched/idle.c": ["parking", "quiescence"],
+    "runtime/sched/range.c": ["range", "quiescence"],
     "runtime/sched/range.h": ["range", "quiescence"],
     "runtime/sched/sched.h": ["parking"],
     "runtime/sched/start.c": ["quiescence", "parking"],

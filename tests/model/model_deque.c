@@ -3,10 +3,14 @@
  * model_deque.c - the work-stealing deque: one owner, one or two thieves. Each item is taken once,
  * whole, and with what its pusher wrote before.
  *
+ * A deque begins closed, and may be closed again after each item that the owner takes; or it is always
+ * open, as without membarrier.
+ *
  * The array begins with two slots, so that a few items are enough to go round it and to grow it; and
  * of a deque of two or more a thief takes half.
  */
-#define CR_STEAL_SHARE 2
+#define CR_STEAL_SHARE        2
+#define CR_DEQUE_CLOSES_AFTER 1
 #include "runtime/sched/deque.c"
 #include "tests/model/model.h"
 
@@ -15,24 +19,36 @@ enum { small_slots = 2, words = 8 };
 static cr_deque deque;
 static cr_deque rests[MODEL_THREADS]; /* the thieves' own */
 
-static void create(cr_deque *made)
+static void create(cr_deque *made, bool always_open)
 {
-    *made = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1};
+    MODEL_CHECK(cr_deque_init(made, always_open) == 0);
+    cr_free(made->array);
     made->array = array_create(small_slots);
 }
 
-static void begin(void)
+static void begin_deque(bool always_open)
 {
-    create(&deque);
+    create(&deque, always_open);
     cr_deque_array *array = deque.array;
     model_name(&deque.top, 8, "top");
     model_name(&deque.taken, 8, "taken");
     model_name(&deque.lock, 4, "lock");
+    model_name(&deque.open, 4, "open");
     model_name(&deque.bottom, 8, "bottom");
     model_name(&deque.array, 8, "array");
     model_name(array->slots, small_slots * sizeof(cr_item), "slots");
     for (unsigned i = 1; i < MODEL_THREADS; i++)
-        create(&rests[i]);
+        create(&rests[i], always_open);
+}
+
+static void begin(void)
+{
+    begin_deque(false);
+}
+
+static void begin_open(void)
+{
+    begin_deque(true);
 }
 
 /* All words of item n are n + 1. */
@@ -302,6 +318,26 @@ int main(int argc, char **argv)
          {push_two_and_take_the_oldest, steal_twice},
          take_the_rest,
          NULL},
+        {"the_last_item_goes_to_one_open",
+         begin_open,
+         {push_and_take_one, steal_once},
+         take_the_rest,
+         NULL},
+        {"items_in_turn_open",
+         begin_open,
+         {push_and_take_in_turn, steal_twice},
+         take_the_rest,
+         NULL},
+        {"growing_loses_nothing_open",
+         begin_open,
+         {push_and_grow, steal_twice},
+         take_the_rest,
+         NULL},
+        {"an_item_in_the_place_of_another_open",
+         begin_open,
+         {push_take_and_push, steal_once, steal_once},
+         take_the_rest,
+         NULL},
     };
-    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 6000);
+    return model_main(argc, argv, cases, sizeof cases / sizeof *cases, 4000);
 }

@@ -117,6 +117,33 @@ static void begin_spinning(void)
     world.sched.most_spinners = 1;
 }
 
+/* Thieves find the deques open, so that no fence of theirs stands in for another. */
+static void open_deques(void)
+{
+    for (unsigned i = 0; i < world.sched.worker_count; i++) {
+        world.workers[i]->deque.open = true;
+        world.workers[i]->deque.closes_in = 0;
+    }
+}
+
+static void begin_each_open(void)
+{
+    begin_each();
+    open_deques();
+}
+
+static void begin_both_open(void)
+{
+    begin_both();
+    open_deques();
+}
+
+static void begin_chain_open(void)
+{
+    begin_chain();
+    open_deques();
+}
+
 int main(int argc, char **argv)
 {
     static const model_case cases[] = {
@@ -129,6 +156,9 @@ int main(int argc, char **argv)
         {"two_children_wake_two_fences", begin_both_fences, {run, work_1, work_2}, all_ended, NULL},
         {"children_in_a_chain", begin_chain, {run, work_1, work_2}, all_ended, NULL},
         {"children_in_a_chain_fences", begin_chain_fences, {run, work_1, work_2}, all_ended, NULL},
+        {"each_child_wakes_open", begin_each_open, {run, work_1}, all_ended, NULL},
+        {"two_children_wake_two_open", begin_both_open, {run, work_1, work_2}, all_ended, NULL},
+        {"children_in_a_chain_open", begin_chain_open, {run, work_1, work_2}, all_ended, NULL},
         {"stacks_that_meet", begin_stacks, {run, work_1}, all_ended, NULL},
         {"stacks_that_meet_fences", begin_stacks_fences, {run, work_1}, all_ended, NULL},
         {"shares_that_meet", begin_shares, {run, work_1}, all_ended, NULL},

@@ -13,6 +13,7 @@
 #define MODEL_SCHED_WORLD_H
 
 #define CR_STEAL_SHARE 2
+#define CR_DEQUE_CLOSES_AFTER 1
 
 #include "runtime/base/event.c"
 #include "runtime/base/sanitizer.c"
@@ -20,6 +21,7 @@
 #include "runtime/base/timer.c"
 #include "runtime/sched/deque.c"
 #include "runtime/sched/idle.c"
+#include "runtime/sched/range.c"
 #include "runtime/sched/start.c"
 #include "runtime/sched/steal.c"
 #include "runtime/task/cancel.c"
@@ -159,8 +161,12 @@ static bool boundary(void *owner, cr_worker *leader)
 static cr_worker *create_worker(unsigned number)
 {
     cr_worker *worker = model_alloc(sizeof *worker);
-    worker->deque = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1};
+    bool fenced = world.sched.push_needs_fence;
+    MODEL_CHECK(cr_deque_init(&worker->deque, fenced) == 0);
+    cr_free(worker->deque.array);
     worker->deque.array = array_create(small_slots);
+    worker->behind.open = true;
+    worker->range.fenced = fenced;
     worker->sched = &world.sched;
     worker->number = number;
     worker->random = 0x9e3779b97f4a7c15u * (number + 1);

@@ -2,6 +2,7 @@
  *
  * stress_deque.c - an owner and thieves on one deque: every item is taken exactly once, and whole.
  */
+#include "runtime/base/fences.h"
 #include "runtime/sched/deque.h"
 #include "tests/stress/stress.h"
 
@@ -18,6 +19,8 @@ static struct {
     uint64_t got; /* by thieves and owner together */
     uint32_t stop;
     unsigned thieves;
+    bool always_open;
+    bool rest; /* thieves leave it alone */
     pthread_t threads[most_thieves];
 } world;
 
@@ -47,10 +50,11 @@ static void *thief(void *arg)
 {
     (void)arg;
     cr_deque rest;
-    CHECK(cr_deque_init(&rest) == 0);
+    CHECK(cr_deque_init(&rest, false) == 0);
     cr_item item;
     while (!__atomic_load_n(&world.stop, __ATOMIC_ACQUIRE)) {
-        if (cr_deque_steal_any(&world.deque, &item, &rest) > 0)
+        if (!__atomic_load_n(&world.rest, __ATOMIC_RELAXED) &&
+            cr_deque_steal_any(&world.deque, &item, &rest) > 0)
             count_item(&item);
         else if (world.thieves > 1)
             sched_yield();
@@ -64,7 +68,7 @@ static void *thief(void *arg)
 
 static void begin(uint64_t total, unsigned thieves)
 {
-    CHECK(cr_deque_init(&world.deque) == 0);
+    CHECK(cr_deque_init(&world.deque, world.always_open) == 0);
     world.taken = calloc(total, 1);
     CHECK(world.taken != NULL);
     world.pushed = 0;
@@ -181,14 +185,42 @@ static void a_slot_is_not_filled_before_it_is_read(void)
     end();
 }
 
+/* Thieves rest until it is closed, and the owner goes on taking while they open it. */
+static void every_item_is_taken_once_while_it_is_opened_and_closed(void)
+{
+    unsigned long opened = 0;
+    begin(4000000 * stress_factor, most_thieves);
+    while (world.pushed + 2 < world.total) {
+        bool open = cr_deque_is_open(&world.deque);
+        __atomic_store_n(&world.rest, open, __ATOMIC_RELAXED);
+        push();
+        if (!open)
+            push();
+        take();
+        take();
+        opened += !open && cr_deque_is_open(&world.deque);
+    }
+    while (world.pushed < world.total)
+        push();
+    __atomic_store_n(&world.rest, false, __ATOMIC_RELAXED);
+    end();
+    CHECK(opened > 10);
+}
+
 int main(int argc, char **argv)
 {
     stress_begin(argc, argv);
+    CHECK(cr_fence_threads_register());
     FACT(the_last_item_goes_to_one_of_two);
     FACT(the_last_but_one_too);
     FACT(a_few_items_go_to_one_of_many);
     FACT(every_item_is_taken_once_at_any_length);
     FACT(growing_loses_nothing);
     FACT(a_slot_is_not_filled_before_it_is_read);
+    FACT(every_item_is_taken_once_while_it_is_opened_and_closed);
+    world.always_open = true;
+    FACT(the_last_item_goes_to_one_of_two);
+    FACT(a_few_items_go_to_one_of_many);
+    FACT(every_item_is_taken_once_at_any_length);
     return stress_end();
 }

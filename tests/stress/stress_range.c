@@ -3,6 +3,7 @@
  * stress_range.c - threads take from their ranges and steal halves of each other's, as workers do:
  * every index is taken exactly once.
  */
+#include "runtime/base/fences.h"
 #include "runtime/sched/range.h"
 #include "tests/stress/stress.h"
 
@@ -20,6 +21,7 @@ static struct {
     uint32_t got;
     unsigned char taken[most_indices];
     unsigned long rounds;
+    unsigned long robbed;
     pthread_barrier_t meet;
 } world;
 
@@ -33,11 +35,21 @@ static void count_index(uint32_t index)
 static void steal(unsigned self, unsigned victim)
 {
     uint32_t begin, end;
-    if (!cr_range_split(&world.of[victim].range, &begin, &end))
-        return;
+    bool robbed = false;
+    if (!cr_range_steal(&world.of[victim].range, &begin, &end)) {
+        robbed = cr_range_rob(&world.of[victim].range, &begin, &end);
+        if (!robbed)
+            return;
+    }
     CHECK(begin < end && end <= world.count);
-    cr_range_set(&world.of[self].range, begin + 1, end);
+    cr_range_set_owner(&world.of[self].range, begin + 1, end);
     count_index(begin);
+    __atomic_fetch_add(&world.robbed, robbed, __ATOMIC_RELAXED);
+}
+
+static void set(unsigned of, uint32_t begin, uint32_t end)
+{
+    cr_range_set(&world.of[of].range, begin, begin, end);
 }
 
 /* A leader's shares: one has all, or each has a part. */
@@ -49,10 +61,9 @@ static void share(unsigned long round)
     world.count = 1 + (uint32_t)draw(&seed, round % 4 == 0 ? most_indices : 12);
     for (unsigned i = 0; i < threads; i++) {
         if (round % 2 == 0)
-            cr_range_set(&world.of[i].range, world.count * i / threads,
-                         world.count * (i + 1) / threads);
+            set(i, world.count * i / threads, world.count * (i + 1) / threads);
         else
-            cr_range_set(&world.of[i].range, 0, i == 0 ? world.count : 0);
+            set(i, 0, i == 0 ? world.count : 0);
     }
 }
 
@@ -60,7 +71,7 @@ static void work(unsigned self, uint64_t seed)
 {
     uint32_t index;
     while (__atomic_load_n(&world.got, __ATOMIC_ACQUIRE) < world.count) {
-        if (cr_range_take(&world.of[self].range, &index)) {
+        if (cr_range_take_owner(&world.of[self].range, &index)) {
             count_index(index);
             continue;
         }
@@ -89,9 +100,12 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static void every_index_is_taken_once(void)
+static void run(bool fenced)
 {
     pthread_t others[threads];
+    for (unsigned i = 0; i < threads; i++)
+        world.of[i].range = (cr_range){.fenced = fenced};
+    world.robbed = 0;
     world.rounds = 6000 * stress_factor;
     pthread_barrier_init(&world.meet, NULL, threads);
     for (uintptr_t i = 1; i < threads; i++)
@@ -100,11 +114,24 @@ static void every_index_is_taken_once(void)
     for (unsigned i = 1; i < threads; i++)
         pthread_join(others[i], NULL);
     pthread_barrier_destroy(&world.meet);
+    CHECK(world.robbed > 0);
+}
+
+static void every_index_is_taken_once(void)
+{
+    CHECK(cr_fence_threads_register());
+    run(false);
+}
+
+static void without_membarrier_too(void)
+{
+    run(true);
 }
 
 int main(int argc, char **argv)
 {
     stress_begin(argc, argv);
     FACT(every_index_is_taken_once);
+    FACT(without_membarrier_too);
     return stress_end();
 }

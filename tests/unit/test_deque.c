@@ -31,7 +31,7 @@ static void owner_takes_newest_and_thief_oldest(void **state)
     (void)state;
     cr_deque deque;
     cr_item stolen;
-    assert_int_equal(cr_deque_init(&deque), 0);
+    assert_int_equal(cr_deque_init(&deque, false), 0);
     for (uint64_t i = 0; i < 6; i++)
         push(&deque, i);
     assert_item(cr_deque_peek_owner(&deque), 5);
@@ -60,7 +60,7 @@ static void growing_keeps_every_item(void **state)
     (void)state;
     cr_deque deque;
     cr_item stolen;
-    assert_int_equal(cr_deque_init(&deque), 0);
+    assert_int_equal(cr_deque_init(&deque, false), 0);
     uint64_t pushed = 0, oldest = 0;
     for (int round = 0; round < 12; round++) {
         for (int i = 0; i < 1000; i++)
@@ -82,8 +82,8 @@ static void thief_takes_a_share_of_a_long_deque(void **state)
     (void)state;
     cr_deque deque, own;
     cr_item stolen;
-    assert_int_equal(cr_deque_init(&deque), 0);
-    assert_int_equal(cr_deque_init(&own), 0);
+    assert_int_equal(cr_deque_init(&deque, false), 0);
+    assert_int_equal(cr_deque_init(&own, false), 0);
     uint64_t pushed = 0, oldest = 0;
     while (pushed < 8)
         push(&deque, pushed++);
@@ -112,7 +112,7 @@ static void owner_takes_oldest_of_a_queue(void **state)
     (void)state;
     cr_deque deque;
     cr_item item;
-    assert_int_equal(cr_deque_init(&deque), 0);
+    assert_int_equal(cr_deque_init(&deque, false), 0);
     assert_false(cr_deque_take_oldest_owner(&deque, &item));
     uint64_t pushed = 0, oldest = 0;
     for (int round = 0; round < 1000; round++) { /* around the array; it need not grow */

@@ -204,8 +204,8 @@ class Runtime:
                 self.add_park(park, "can run")
             for park in chain(worker["settling"], "next"):
                 self.add_park(park, "goes on when the step ends")
-            word = int(worker["range"]["word"])
-            for number in range(word >> 32, min(word & 0xffffffff, int(self.sched["resume_count"]))):
+            share = worker["range"]
+            for number in range(int(share["next"]), min(int(share["end"]), int(self.sched["resume_count"]))):
                 self.add_park(at(pointer(self.sched["resume"][number]["what"]), "cr_park"), "can run, its answer is there")
         for number in range(int(self.sched["starved_count"])):
             self.add_item(self.sched["starved"][number])
