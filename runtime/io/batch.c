@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { quarantine_batches = 256, prefetch_distance = 8, cache_line = 64 };
+enum { quarantine_batches = 256, prefetch_distance = 16, cache_line = 64 };
 
 /* -- Life -- */
 

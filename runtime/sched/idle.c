@@ -238,9 +238,12 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     sched->resume_leader = leader->number;
     /* Everybody gets the same part each time, for the frames that are warm in its caches; what
      * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
-     * them. */
-    if (workers == 1 || count < 4 * (size_t)workers) {
-        cr_range_set(&leader->range, 0, workers == 1 ? (uint32_t)count : 0, (uint32_t)count);
+     * them. What it claims at once it need not claim later. */
+    uint32_t all = (uint32_t)count;
+    if (workers == 1) {
+        cr_range_set(&leader->range, 0, all, all);
+    } else if (count < 4 * (size_t)workers) {
+        cr_range_set(&leader->range, 0, (all + 1) / 2, all);
     } else {
         for (size_t i = 0; i < workers; i++) {
             uint32_t begin = (uint32_t)(count * i / workers);
@@ -251,6 +254,8 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     /* [release quiescence.enter] */
     cr_tell_release(&sched->active);
     cr_store_release_32(&sched->active, 1);
+    if (workers == 1)
+        return;
     cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
     wake_sharers(leader);
     if (count + cr_deque_length_owner(&leader->deque) > 1)

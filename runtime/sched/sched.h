@@ -98,6 +98,7 @@ struct cr_worker {
     unsigned last_victim;
     uint64_t stole_ns; /* when it last got something from another's deque, and how many items */
     uint64_t stole_count;
+    bool saw_guarded; /* in its last look: something for which it must ask */
     cr_worker_stats stats;
 
     alignas(64) cr_event event; /* it sleeps here */

@@ -107,17 +107,21 @@ static bool steal_range(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
     return cr_range_steal(&victim->range, &begin, &end) && take_half(thief, begin, end, ret_item);
 }
 
-/* What may be had without asking. */
-static bool steal_open(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
-{
-    return (cr_deque_is_open(&victim->deque) && steal_closures(thief, victim, ret_item)) ||
-           steal_range(thief, victim, ret_item) ||
-           cr_deque_steal_any(&victim->behind, ret_item, NULL) > 0;
-}
-
 static bool maybe_guarded(const cr_worker *victim)
 {
     return cr_deque_maybe_any(&victim->deque) || cr_range_maybe_any(&victim->range);
+}
+
+/* What may be had without asking. */
+static bool steal_open(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
+{
+    if (maybe_guarded(victim)) {
+        if ((cr_deque_is_open(&victim->deque) && steal_closures(thief, victim, ret_item)) ||
+            steal_range(thief, victim, ret_item))
+            return true;
+        thief->saw_guarded = true;
+    }
+    return cr_deque_steal_any(&victim->behind, ret_item, NULL) > 0;
 }
 
 /* What its owner takes without a fence (a closed deque, what is claimed of a range), so that a thief needs
@@ -168,8 +172,11 @@ static bool steal_from_anybody(cr_worker *thief, steal_way *steal, cr_item *ret_
 
 bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
 {
-    return thief->sched->worker_count > 1 && (steal_from_anybody(thief, steal_open, ret_item) ||
-                                              steal_from_anybody(thief, steal_guarded, ret_item));
+    if (thief->sched->worker_count == 1)
+        return false;
+    thief->saw_guarded = false;
+    return steal_from_anybody(thief, steal_open, ret_item) ||
+           (thief->saw_guarded && steal_from_anybody(thief, steal_guarded, ret_item));
 }
 
 bool cr_work_visible(const cr_sched *sched)

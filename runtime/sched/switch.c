@@ -103,8 +103,11 @@ static inline __attribute__((always_inline)) void leave(cr_worker *worker, cr_pa
     arrive(back);
 }
 
+/* Places are inlined wherever they are made: a copy by wide loads would wait for the narrow stores before it. */
+
 /* The base loop of a free stack, entered for the first time if need be. */
-static place base_place(const cr_worker *worker, cr_stack *stack)
+static inline __attribute__((always_inline)) place base_place(const cr_worker *worker,
+                                                              cr_stack *stack)
 {
     if (stack->base == NULL)
         stack->base =
@@ -114,7 +117,7 @@ static place base_place(const cr_worker *worker, cr_stack *stack)
                    .inline_limit = stack->low + worker->sched->inline_margin};
 }
 
-static place park_place(const cr_park *park)
+static inline __attribute__((always_inline)) place park_place(const cr_park *park)
 {
     return (place){.context = park->context,
                    .stack = park->stack,
@@ -122,13 +125,14 @@ static place park_place(const cr_park *park)
                    .inline_limit = park->inline_limit};
 }
 
-static place home_place(cr_worker *worker)
+static inline __attribute__((always_inline)) place home_place(cr_worker *worker)
 {
     return (place){.context = worker->home.context};
 }
 
 /* Where `item` is to be run; false if it is a closure and there is no stack for it. */
-static bool item_place(cr_worker *worker, const cr_item *item, place *ret_place)
+static inline __attribute__((always_inline)) bool item_place(cr_worker *worker, const cr_item *item,
+                                                             place *ret_place)
 {
     if (item->fn == NULL) {
         *ret_place = park_place(item->park);
@@ -191,8 +195,9 @@ static __attribute__((noinline)) void suspend_specially(cr_worker *worker, cr_pa
 
 void cr_suspend(cr_worker *worker, cr_park *park)
 {
-    park->stack = worker->stack;
-    park->task = worker->task;
+    /* One by one: a wide load of what narrow stores have written a moment ago waits for these. */
+    park->stack = cr_load_ptr((void **)&worker->stack);
+    park->task = cr_load_ptr((void **)&worker->task);
     park->inline_limit = worker->inline_limit;
     if (park->reason != NULL)
         worker->stack->park = park;
@@ -272,10 +277,21 @@ static void base_loop(cr_transfer transfer)
     }
 }
 
+/* In place: what a continuation needs of an item is two words. */
+static inline bool push_in(cr_deque *deque, cr_park *park)
+{
+    cr_item *slot = cr_deque_reserve_owner(deque);
+    if (CR_UNLIKELY(slot == NULL))
+        return false;
+    slot->fn = NULL;
+    slot->park = park;
+    cr_deque_publish_owner(deque);
+    return true;
+}
+
 static inline void push_park(cr_worker *worker, cr_park *park)
 {
-    cr_item item = {.fn = NULL, .park = park};
-    if (CR_LIKELY(cr_deque_push_owner(&worker->deque, &item)))
+    if (CR_LIKELY(push_in(&worker->deque, park)))
         return;
     /* No memory to grow: kept where thieves cannot see it, but run all the same. */
     park->next = worker->overflow;
@@ -310,8 +326,7 @@ void cr_make_runnable_behind(cr_worker *worker, cr_park *park)
         cr_make_runnable(worker, park);
         return;
     }
-    cr_item item = {.fn = NULL, .park = park};
-    if (CR_LIKELY(cr_deque_push_owner(&worker->behind, &item)))
+    if (CR_LIKELY(push_in(&worker->behind, park)))
         cr_pushed(worker);
     else
         cr_make_runnable(worker, park);

@@ -95,11 +95,12 @@ int corio_mutex_try_lock(corio_mutex *mutex)
     if (rc != 0)
         return rc;
     uint64_t word = cr_identity_of(worker) << 1;
-    if (take(worker, mutex, word)) {
+    uint64_t seen = cr_load_64(&mutex->reserved_word);
+    if (seen == 0 && take(worker, mutex, word)) {
         cr_tell_acquire(mutex);
         return 0;
     }
-    return (cr_load_64(&mutex->reserved_word) & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
+    return (seen & ~(uint64_t)waiting_bit) == word ? -EDEADLK : -EBUSY;
 }
 
 int corio_mutex_lock_until(corio_mutex *mutex, uint64_t deadline_ns)
