@@ -52,6 +52,12 @@ static void set(unsigned of, uint32_t begin, uint32_t end)
     cr_range_set(&world.of[of].range, begin, begin, end);
 }
 
+/* The leader has claimed all, and begins when it has been robbed. */
+static bool all_is_claimed(unsigned long round)
+{
+    return round % 8 == 3;
+}
+
 /* A leader's shares: one has all, or each has a part. */
 static void share(unsigned long round)
 {
@@ -65,6 +71,8 @@ static void share(unsigned long round)
         else
             set(i, 0, i == 0 ? world.count : 0);
     }
+    if (all_is_claimed(round))
+        cr_range_set(&world.of[0].range, 0, world.count, world.count);
 }
 
 static void work(unsigned self, uint64_t seed)
@@ -90,6 +98,9 @@ static void *worker(void *arg)
         if (self == 0)
             share(round);
         pthread_barrier_wait(&world.meet);
+        while (self == 0 && all_is_claimed(round) &&
+               __atomic_load_n(&world.got, __ATOMIC_ACQUIRE) == 0)
+            sched_yield();
         work(self, mix(round) + self);
         pthread_barrier_wait(&world.meet);
         for (uint32_t i = 0; self == 0 && i < world.count; i++)
