@@ -181,7 +181,7 @@ void equal_cached(benchmark::State &state)
 void sizes(benchmark::internal::Benchmark *benchmark)
 {
     benchmark->ArgNames({"tasks", "workers"})->UseManualTime()->Unit(benchmark::kMillisecond);
-    for (int tasks : {100, 10000, 100000, 1000000}) {
+    for (int tasks : {100, 1000, 10000, 100000, 1000000}) {
         if (tasks == 1000000 && !bench::want_large())
             continue;
         benchmark->Args({tasks, 1})->Args({tasks, 2});

@@ -311,6 +311,7 @@ bool cr_boundary(void *owner, cr_worker *leader)
     cr_sched *sched = &runtime->sched;
     cr_tell_acquire(&sched->idle); /* quiescence.leave: cr_idle */
     uint64_t began = cr_now_ns();
+    cr_alone_measure(&sched->alone, began - runtime->phase_began_ns);
     runtime->cpu_phase_ns += began - runtime->phase_began_ns;
     CR_PROBE2(phase_end, sched->phase, began - runtime->phase_began_ns);
     cr_phase_ends(runtime);

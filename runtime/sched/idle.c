@@ -61,6 +61,14 @@ enum {
 
 /* -- Active -- */
 
+/* The leader runs its resume alone, for now (alone.h). Written before `active` is raised; who sees it too late
+ * comes too early, which is no harm. */
+static bool must_stay_out(const cr_sched *sched)
+{
+    uint64_t until_ns = cr_load_64(&sched->stay_out_ns);
+    return until_ns != 0 && cr_now_ns() < until_ns;
+}
+
 static bool enter(cr_sched *sched)
 {
     for (;;) {
@@ -154,6 +162,17 @@ static void fence_all_threads(const cr_sched *sched)
         cr_fence_threads();
 }
 
+/* Somebody that has counted itself asleep should be awake. While the leader is alone it is enough that one other
+ * looks: nobody is woken when they may come. */
+static bool is_needed(const cr_sched *sched)
+{
+    if (must_stay_out(sched))
+        return cr_load_32(&sched->idle) < one_spinning;
+    /* What is visible while nobody is active is the leader's, at a boundary: it looks for sleepers
+     * when it has raised `active`, behind a full fence, so one of the two sees the other. */
+    return cr_work_visible(sched) && cr_load_32(&sched->active) != 0;
+}
+
 static void sleep_until_woken(cr_worker *worker)
 {
     cr_sched *sched = worker->sched;
@@ -166,10 +185,7 @@ static void sleep_until_woken(cr_worker *worker)
     pthread_mutex_unlock(&sched->sleep_lock);
 
     fence_all_threads(sched);
-    /* What is visible while nobody is active is the leader's, at a boundary: it looks for sleepers
-     * when it has raised `active`, behind a full fence, so one of the two sees the other. */
-    bool useful = cr_work_visible(sched) && cr_load_32(&sched->active) != 0;
-    if (useful || must_leave(worker)) {
+    if (is_needed(sched) || must_leave(worker)) {
         pthread_mutex_lock(&sched->sleep_lock);
         if (worker->asleep)
             remove_sleeper_locked(sched, worker);
@@ -206,15 +222,15 @@ bool cr_idle_inactive(cr_worker *worker)
     cr_sched *sched = worker->sched;
     cr_add_32(&sched->idle, one_spinning);
     for (unsigned spun = 0, relax = least_relax;;) {
-        bool leave = must_leave(worker);
-        if (leave || (cr_work_visible(sched) && enter(sched))) {
+        bool leave = must_leave(worker), stay_out = must_stay_out(sched);
+        if (leave || (!stay_out && cr_work_visible(sched) && enter(sched))) {
             if (!leave)
                 wake_sharers(worker);
             stop_looking(sched, leave);
             return !leave;
         }
         bool too_many = cr_load_32(&sched->idle) >> 16 > sched->most_spinners;
-        if (spun < spin_relaxes && !too_many) {
+        if ((spun < spin_relaxes || stay_out) && !too_many) {
             for (unsigned i = 0; i < relax; i++)
                 cr_cpu_relax();
             spun += relax;
@@ -240,9 +256,14 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
      * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
      * them. What it claims at once it need not claim later. */
     uint32_t all = (uint32_t)count;
+    uint64_t stay_out_ns = 0;
+    bool few = count < 4 * (size_t)workers;
+    if (workers > 1 && !few && cr_deque_length_owner(&leader->deque) == 0)
+        stay_out_ns = cr_alone_choose(&sched->alone, count);
+    cr_store_64(&sched->stay_out_ns, stay_out_ns != 0 ? cr_now_ns() + stay_out_ns : 0);
     if (workers == 1) {
         cr_range_set(&leader->range, 0, all, all);
-    } else if (count < 4 * (size_t)workers) {
+    } else if (few || stay_out_ns != 0) {
         cr_range_set(&leader->range, 0, (all + 1) / 2, all);
     } else {
         for (size_t i = 0; i < workers; i++) {

@@ -41,6 +41,7 @@
 #include "runtime/base/timer.h"
 #include "runtime/observe/tally.h"
 #include "runtime/observe/trace.h"
+#include "runtime/sched/alone.h"
 #include "runtime/sched/deque.h"
 #include "runtime/sched/range.h"
 #include "runtime/sched/sim.h"
@@ -146,6 +147,8 @@ struct cr_sched {
     cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
     size_t resume_count;
     unsigned resume_leader; /* its number */
+    uint64_t stay_out_ns;   /* until then nobody else comes, see alone.h; 0: they may */
+    cr_alone alone;
 
     alignas(64) uint32_t active; /* workers that may run, push or steal */
     alignas(64) uint32_t idle;   /* spinning << 16 | sleeping, of those not active */

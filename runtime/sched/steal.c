@@ -12,10 +12,16 @@ static cr_park *resume_at(const cr_sched *sched, uint32_t index)
     return sched->resume[index].what;
 }
 
-/* Park records are far apart: those of the resumes to come are fetched ahead. Not so the frames
- * above them: measured, the processor finds those by itself, as it runs ahead through the
- * switch. */
-enum { prefetch_distance = 4 };
+/* Stacks are far apart, and mostly in no cache that is near: of the resumes to come the park record is
+ * fetched ahead, with two lines below it, where the context is, and two above, the frames to return to.
+ * More of them are slower again. */
+enum { prefetch_distance = 4, lines_around = 2, line = 64 };
+
+static inline void fetch_around(const char *park)
+{
+    for (int i = -lines_around; i <= lines_around; i++)
+        __builtin_prefetch(park + (ptrdiff_t)i * line, 1);
+}
 
 static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *worker)
 {
@@ -24,7 +30,7 @@ static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *wor
     if (!cr_range_maybe_any(&worker->range) || !cr_range_take_owner(&worker->range, &index))
         return NULL;
     if (index + prefetch_distance < sched->resume_count)
-        __builtin_prefetch(resume_at(sched, index + prefetch_distance));
+        fetch_around((const char *)resume_at(sched, index + prefetch_distance));
     return resume_at(sched, index);
 }
 

@@ -173,9 +173,9 @@ static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
     return home_place(worker);
 }
 
-static __attribute__((noinline)) void suspend_for_any(cr_worker *worker, cr_park *park)
+static __attribute__((noinline)) place next_place_apart(cr_worker *worker)
 {
-    leave(worker, park, next_place(worker), false);
+    return next_place(worker);
 }
 
 /* With all that few have: somebody who looks on, exceptions, a sanitizer. */
@@ -204,13 +204,14 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
     if (CR_UNLIKELY(worker->arriving != NULL))
         cr_arrive_all(worker);
-    cr_park *next;
-    if (CR_UNLIKELY(worker->special) || cr_exceptions_any(worker->exceptions))
+    if (CR_UNLIKELY(worker->special) || cr_exceptions_any(worker->exceptions)) {
         suspend_specially(worker, park);
-    else if (CR_LIKELY((next = cr_next_resume(worker)) != NULL))
-        leave(worker, park, park_place(next), false);
-    else
-        suspend_for_any(worker, park);
+    } else {
+        /* All leave from here, wherever to: so the returns behind it are those that the processor predicts. */
+        cr_park *next = cr_next_resume(worker);
+        leave(worker, park, CR_LIKELY(next != NULL) ? park_place(next) : next_place_apart(worker),
+              false);
+    }
     if (park->reason != NULL)
         park->stack->park = NULL;
 }
@@ -240,6 +241,13 @@ static void give_stack(cr_worker *worker, cr_park *park)
     cr_stack_give(&worker->sched->pool, &worker->stacks, park->stack);
 }
 
+/* A task of this scope that goes on: it ends in another base loop, which finds those that have arrived here, or
+ * suspends, and then the scope is told. */
+static bool goes_on_in(const cr_item *item, const cr_scope *scope)
+{
+    return item->park->task != NULL && item->park->task->in == scope;
+}
+
 /* Runs closures until there are none of the worker's own; returns what comes next. */
 static place run_closures(cr_worker *worker)
 {
@@ -257,6 +265,8 @@ static place run_closures(cr_worker *worker)
         /* Another child of the same scope: that is not complete before it is. */
         if (more && item.fn != NULL && item.scope == scope)
             continue;
+        if (more && item.fn == NULL && goes_on_in(&item, scope))
+            return park_place(item.park);
         cr_arrive_all(worker);
         if (!more && !cr_next_own(worker, &item))
             return home_place(worker);

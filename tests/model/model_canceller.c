@@ -12,6 +12,7 @@
 #include "runtime/phase/boundary.c"
 #include "runtime/phase/canceller.c"
 #include "runtime/phase/settle.c"
+#include "runtime/sched/alone.c"
 #include "runtime/task/cancel.c"
 #include "runtime/task/failure.c"
 #include "runtime/task/path.c"

@@ -81,6 +81,19 @@ static void wait_for_each_other(cr_worker *worker, unsigned number)
         model_await(three_started, "waits for the other stack");
 }
 
+static bool the_last_one_started(void)
+{
+    return model_has_taken(first_resumed + 11);
+}
+
+/* The first needs the last: of twelve. */
+static void wait_for_another_share(cr_worker *worker, unsigned number)
+{
+    (void)worker;
+    if (number == first_resumed)
+        model_await(the_last_one_started, "waits for the last of them");
+}
+
 static bool a_later_one_started(void)
 {
     return model_has_taken(first_resumed + 4);
@@ -114,6 +127,26 @@ BEGIN(shares, 2, wait_for_the_other_share, resume_shares)
 static void begin_spinning(void)
 {
     begin_child();
+    world.sched.most_spinners = 1;
+}
+
+/* The leader takes a resume for its own, and the others come later. */
+static void let_the_leader_be_alone(void)
+{
+    for (unsigned size = 0; size < CR_ALONE_SIZES; size++)
+        world.sched.alone.times[size].shared_ns = 1;
+}
+
+static void begin_alone(void)
+{
+    begin_shares();
+    let_the_leader_be_alone();
+}
+
+static void begin_alone_of_three(void)
+{
+    begin_sched(3, false, wait_for_another_share, resume_shares);
+    let_the_leader_be_alone();
     world.sched.most_spinners = 1;
 }
 
@@ -161,6 +194,12 @@ int main(int argc, char **argv)
         {"children_in_a_chain_open", begin_chain_open, {run, work_1, work_2}, all_ended, NULL},
         {"stacks_that_meet", begin_stacks, {run, work_1}, all_ended, NULL},
         {"stacks_that_meet_fences", begin_stacks_fences, {run, work_1}, all_ended, NULL},
+        {"a_leader_alone_is_joined", begin_alone, {run, work_1}, all_ended, NULL},
+        {"a_leader_alone_is_joined_by_one",
+         begin_alone_of_three,
+         {run, work_1, work_2},
+         all_ended,
+         NULL},
         {"shares_that_meet", begin_shares, {run, work_1}, all_ended, NULL},
         {"shares_that_meet_fences", begin_shares_fences, {run, work_1}, all_ended, NULL},
     };
