@@ -36,13 +36,20 @@ static bool is_trial(cr_alone_times *times)
     return true;
 }
 
+/* What takes so long for 1 << size tasks, for those that are resumed. */
+static uint64_t for_count(const cr_alone *alone, const cr_alone_times *times, uint64_t ns)
+{
+    return ns * alone->count >> (times - alone->times);
+}
+
 uint64_t cr_alone_choose(cr_alone *alone, size_t count)
 {
     cr_alone_times *times = count > 0 ? times_of(alone, count) : NULL;
     alone->count = times != NULL ? count : 0;
     alone->chosen = times != NULL && times->shared_ns != 0 && times->shared_ns < long_ns &&
                     alone_is_faster(times) != is_trial(times);
-    return alone->chosen ? 2 * times->shared_ns + CR_ALONE_LEAST_NS : 0;
+    uint64_t usual_ns = times != NULL ? for_count(alone, times, times->shared_ns) : 0;
+    return alone->chosen ? 4 * usual_ns + CR_ALONE_LEAST_NS : 0;
 }
 
 void cr_alone_measure(cr_alone *alone, uint64_t phase_ns)

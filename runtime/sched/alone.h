@@ -7,7 +7,7 @@
  * known before they have. So both ways are measured, by the number of tasks, and the faster one is
  * taken; the other is tried again now and then, the more rarely the more often it has lost.
  *
- * Alone does not mean for good: the others stay out for twice as long as the phase should take, and
+ * Alone does not mean for good: the others stay out for four times as long as the phase should take, and
  * then they come. So what a wrong guess costs is that time.
  */
 #ifndef CR_SCHED_ALONE_H
