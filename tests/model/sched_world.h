@@ -12,9 +12,9 @@
 #ifndef MODEL_SCHED_WORLD_H
 #define MODEL_SCHED_WORLD_H
 
-#define CR_STEAL_SHARE 2
+#define CR_STEAL_SHARE        2
 #define CR_DEQUE_CLOSES_AFTER 1
-#define CR_ALONE_LEAST_NS UINT64_C(3000000000) /* some looks at the explorer's clock */
+#define CR_ALONE_LEAST_NS     UINT64_C(3000000000) /* some looks at the explorer's clock */
 
 #include "runtime/base/event.c"
 #include "runtime/base/sanitizer.c"
