@@ -39,7 +39,7 @@
  *   A thief's claim may hide items for a moment, as top is too high, from a sleeper's last look. The
  *   thief lowers top behind that, puts a full fence, and looks again itself: at home before it runs
  *   what it got, or when it goes idle; in a task that yields, at once. So it sees what the sleeper
- *   missed, and the sleeper.
+ *   missed, and the sleeper. Half of a range is nobody's on its way to the thief, who looks behind that, too.
  *   wake_sharers wakes some earlier than that; nothing depends on it.
  *   The last one to stop looking while others sleep fences all threads between the two: a pusher
  *   whose item it does not see after that sees that nobody looks.
