@@ -13,6 +13,8 @@
 #ifndef CR_BASE_FENCES_H
 #define CR_BASE_FENCES_H
 
+#include "runtime/base/panic.h"
+
 #include <linux/membarrier.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
@@ -24,9 +26,14 @@ static inline bool cr_fence_threads_register(void)
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
+/* If it fails later on (memory; a process that was restored) it is tried again. A program that forbids it to itself
+ * ends here: the other threads go on without fences of their own. */
 static inline void cr_fence_threads(void)
 {
-    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    while (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
+        if (!cr_fence_threads_register())
+            cr_panic("membarrier(2) is not allowed any more");
+    }
 }
 
 #endif

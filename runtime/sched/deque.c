@@ -31,6 +31,7 @@ int cr_deque_init(cr_deque *deque, bool always_open)
 {
     *deque = (cr_deque){.top = 1, .taken = 1, .bottom = 1, .taken_seen = 1, .open = always_open};
     deque->closes_in = always_open ? 0 : CR_DEQUE_CLOSES_AFTER;
+    deque->closes_after = CR_DEQUE_CLOSES_AFTER;
     deque->array = array_create(first_slots);
     return deque->array != NULL ? 0 : -ENOMEM;
 }

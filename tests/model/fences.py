@@ -56,7 +56,7 @@ WEAKER = [
     (re.compile(r"\bcr_swap_ptr\((?!void)"), r"ck_pr_fas_ptr((void **)"),
     (re.compile(r"\bcr_fence_full\(\)"), "cr_compiler_barrier()"),
     (re.compile(r"\bck_pr_fence_\w+\(\)"), "ck_pr_barrier()"),
-    (re.compile(r"\bsyscall\(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0\)"), "(void)0"),
+    (re.compile(r"\bsyscall\(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0\)"), "0"),
 ]
 
 
