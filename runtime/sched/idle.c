@@ -16,6 +16,9 @@
  *      and its own range empty, and has then looked at everybody else's deques and range and found
  *      nothing. It fills none of them while it is inactive, and nobody else does within a phase. So
  *      a worker that was active in this phase and is inactive has empty deques and an empty range.
+ *      A look fails, too, where somebody holds the lock of a deque or a range. That is one who is
+ *      active, gets what there is, and looks again before it leaves: whose look is the last one of
+ *      all found no lock held.
  *   3. One that was not active in this phase has empty deques, but maybe a range that the leader
  *      filled before the phase. That only shrinks until its owner enters, and whoever leaves last
  *      has looked at it and found it empty.
@@ -250,7 +253,6 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     cr_sched *sched = leader->sched;
     unsigned workers = sched->worker_count;
     sched->resume = parks;
-    sched->resume_count = count;
     sched->resume_leader = leader->number;
     /* Everybody gets the same part each time, for the frames that are warm in its caches; what
      * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for

@@ -7,10 +7,7 @@
 #include "runtime/base/fences.h"
 #include "runtime/base/spin.h"
 
-/* How many an owner claims: not more than it runs through in a few microseconds if the tasks are short. */
-#ifndef CR_RANGE_SHARE
-#define CR_RANGE_SHARE 2
-#endif
+/* At once: not more than an owner runs through in a few microseconds if the tasks are short. */
 enum { most_claimed = 32 };
 
 void cr_range_set_owner(cr_range *range, uint32_t begin, uint32_t end)
@@ -23,7 +20,7 @@ void cr_range_set_owner(cr_range *range, uint32_t begin, uint32_t end)
 static bool claim_share_locked(cr_range *range, uint32_t *ret_index)
 {
     uint32_t count = range->end - range->claimed;
-    uint32_t share = (count + CR_RANGE_SHARE - 1) / CR_RANGE_SHARE;
+    uint32_t share = (count + 1) / 2;
     share = share < most_claimed ? share : most_claimed;
     *ret_index = range->claimed;
     cr_store_32(&range->next, range->claimed + (share > 0));
@@ -41,11 +38,14 @@ bool cr_range_claim_owner(cr_range *range, uint32_t *ret_index)
     return got;
 }
 
-/* The owner has raised next, and a robber has lowered claimed to that or below. */
+/* The owner has raised next, and a robber had lowered claimed, maybe only for a moment. */
 bool cr_range_settle_owner(cr_range *range, uint32_t *ret_index)
 {
     cr_spin_lock(&range->lock);
-    bool got = *ret_index < range->claimed || claim_share_locked(range, ret_index);
+    bool got = *ret_index < range->claimed;
+    if (!got)
+        cr_store_32(&range->next,
+                    range->claimed); /* and nothing lies behind it: who robs finds nothing else */
     cr_spin_unlock(&range->lock);
     return got;
 }

@@ -7,7 +7,8 @@
  *       [ the owner's | anybody's    )        the owner takes at next, thieves take the upper half
  *
  * The owner claims some of the lowest indices at a time, under the lock, and takes these without it: half
- * of what is there, so that a thief finds the rest. What is the owner's by then may still be had
+ * of what is there, 32 at most, so that a thief finds the rest (the leader's range may begin with more
+ * claimed). What is the owner's by then may still be had
  * from it, if it turns out to take long with the first of them: that is what `rob` is for, at the price of
  * a fence in every thread.
  *
@@ -16,8 +17,9 @@
  * raises next and then reads claimed: so the robber sees that an index is the owner's, or the owner
  * sees that it is not, and then decides under the lock, when no robber is in the middle of it.
  *
- * Within a phase next rises and end falls, so that a look from outside at the two sees too much, never
- * too little, but for what its owner is about to take.
+ * As long as the owner does not set it anew, next rises and end falls, so that a look from outside at the two
+ * sees too much rather than too little. What it may miss is what its owner is about to take, or sets at
+ * that moment: the owner is active, and looks whether somebody sleeps behind that (idle.c).
  *
  * Edges
  *   range.share   set (leader, before active rises from zero) -> take, steal: the array is seen whole, through
@@ -35,8 +37,8 @@
 
 typedef struct cr_range {
     alignas(64) uint32_t next; /* the owner's: it writes it without the lock */
-    uint32_t
-        claimed; /* as end under the lock; next <= claimed <= end, but for an index being decided */
+    /* As end under the lock; next <= claimed <= end, but while an index is being decided. */
+    uint32_t claimed;
     uint32_t end;
     uint32_t lock;
     bool fenced; /* no membarrier(2): the owner has the fence */

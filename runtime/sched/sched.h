@@ -144,8 +144,7 @@ struct cr_sched {
     cr_exceptions_fn *exceptions; /* NULL: there is no C++ runtime */
     corio_waiters held;           /* tasks at full windows: looked at by the boundary */
 
-    cr_entry *resume; /* parked stacks, what the ranges index; written at the boundary */
-    size_t resume_count;
+    cr_entry *resume;       /* parked stacks, what the ranges index; written at the boundary */
     unsigned resume_leader; /* its number */
     uint64_t stay_out_ns;   /* until then nobody else comes, see alone.h; 0: they may */
     cr_alone alone;

@@ -29,7 +29,8 @@ static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *wor
     const cr_sched *sched = worker->sched;
     if (!cr_range_maybe_any(&worker->range) || !cr_range_take_owner(&worker->range, &index))
         return NULL;
-    if (index + prefetch_distance < sched->resume_count)
+    if (index + prefetch_distance <
+        cr_load_32(&worker->range.end)) /* others' are theirs to fetch */
         fetch_around((const char *)resume_at(sched, index + prefetch_distance));
     return resume_at(sched, index);
 }
@@ -118,7 +119,7 @@ static bool maybe_guarded(const cr_worker *victim)
     return cr_deque_maybe_any(&victim->deque) || cr_range_maybe_any(&victim->range);
 }
 
-/* What may be had without asking. */
+/* What may be had without asking; but if its owner closes a deque at that moment it is asked. */
 static bool steal_open(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 {
     if (maybe_guarded(victim)) {
@@ -137,9 +138,11 @@ static bool steal_guarded(cr_worker *thief, cr_worker *victim, cr_item *ret_item
     enum { patience_ns = 2000, relax_per_look = 8 };
     if (!maybe_guarded(victim))
         return false;
-    for (uint64_t from = cr_now_ns(); cr_now_ns() - from < patience_ns && maybe_guarded(victim);) {
+    for (uint64_t from = cr_now_ns(); cr_now_ns() - from < patience_ns;) {
         for (unsigned i = 0; i < relax_per_look; i++)
             cr_cpu_relax();
+        if (!maybe_guarded(victim))
+            return false;
     }
     uint32_t begin, end;
     return steal_closures(thief, victim, ret_item) ||

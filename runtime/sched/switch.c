@@ -161,7 +161,7 @@ static void starve(cr_worker *worker, const cr_item *closure)
 }
 
 /* The next thing of the worker's own that can be run; else, or for an errand, home. */
-static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
+static __attribute__((noinline)) place next_place(cr_worker *worker)
 {
     cr_item item;
     place to;
@@ -171,11 +171,6 @@ static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
         starve(worker, &item);
     }
     return home_place(worker);
-}
-
-static __attribute__((noinline)) place next_place_apart(cr_worker *worker)
-{
-    return next_place(worker);
 }
 
 /* With all that few have: somebody who looks on, exceptions, a sanitizer. */
@@ -209,8 +204,7 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     } else {
         /* All leave from here, wherever to: so the returns behind it are those that the processor predicts. */
         cr_park *next = cr_next_resume(worker);
-        leave(worker, park, CR_LIKELY(next != NULL) ? park_place(next) : next_place_apart(worker),
-              false);
+        leave(worker, park, CR_LIKELY(next != NULL) ? park_place(next) : next_place(worker), false);
     }
     if (park->reason != NULL)
         park->stack->park = NULL;

@@ -247,7 +247,7 @@ static bool interrupted(void)
     return each > 0 && __atomic_add_fetch(&waits, 1, __ATOMIC_RELAXED) % each == 0;
 }
 
-/* Of system calls only those fail that may: waits on a futex, and registering for membarrier. */
+/* Of system calls only those fail that may: waits on a futex, and membarrier, to register for it, or once in a while. */
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 long __wrap_syscall(long number, ...)
@@ -261,8 +261,11 @@ long __wrap_syscall(long number, ...)
     bool waits_here = number == SYS_futex && (words[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
     bool registers =
         number == SYS_membarrier && words[0] == MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED;
-    if ((waits_here && interrupted()) || (registers && must_fail())) {
-        errno = waits_here ? EINTR : ENOSYS;
+    bool fences =
+        number == SYS_membarrier && words[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED &&
+        __atomic_load_n(&interrupt_each, __ATOMIC_RELAXED) > 1; /* not each: it is tried again */
+    if ((waits_here && interrupted()) || (registers && must_fail()) || (fences && interrupted())) {
+        errno = waits_here ? EINTR : fences ? ENOMEM : ENOSYS;
         return -1;
     }
     return __real_syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);

@@ -205,7 +205,7 @@ class Runtime:
             for park in chain(worker["settling"], "next"):
                 self.add_park(park, "goes on when the step ends")
             share = worker["range"]
-            for number in range(int(share["next"]), min(int(share["end"]), int(self.sched["resume_count"]))):
+            for number in range(int(share["next"]), int(share["end"])):
                 self.add_park(at(pointer(self.sched["resume"][number]["what"]), "cr_park"), "can run, its answer is there")
         for number in range(int(self.sched["starved_count"])):
             self.add_item(self.sched["starved"][number])
