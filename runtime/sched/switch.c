@@ -22,7 +22,8 @@ static void arrive(cr_transfer transfer)
         left->after(cr_worker_self(), left);
 }
 
-/* Where a worker goes: a context, and what its fields say while it is there. */
+/* Where a worker goes: a context, and what its fields say while it is there. Inlined wherever one is made: a copy
+ * would be made by wide loads, which wait for the narrow stores before. */
 typedef struct place {
     cr_context context;
     cr_stack *stack; /* NULL: home */
@@ -85,6 +86,15 @@ static inline cr_transfer jump(cr_context to, void *data)
 }
 #endif
 
+/* The worker's fields say that it is there; the context is still to be jumped to. */
+static inline __attribute__((always_inline)) cr_context move_to(cr_worker *worker, place to)
+{
+    worker->stack = to.stack;
+    worker->task = to.task;
+    worker->inline_limit = to.inline_limit;
+    return to.context;
+}
+
 /* Leaves the current stack. Returns when somebody comes back to it, on whatever worker. Inlined,
  * so that what lies on the stack that is left, and has to be fetched again when it is resumed,
  * is as little as possible. `told`: sanitizers are, if there are any. */
@@ -92,18 +102,14 @@ static inline __attribute__((always_inline)) void leave(cr_worker *worker, cr_pa
                                                         bool told)
 {
     void *fake = NULL;
-    worker->stack = to.stack;
-    worker->task = to.task;
-    worker->inline_limit = to.inline_limit;
+    cr_context context = move_to(worker, to);
     if (told)
         announce(worker, &to, &fake);
-    cr_transfer back = jump(to.context, park);
+    cr_transfer back = jump(context, park);
     if (told)
         announce_arrival(fake);
     arrive(back);
 }
-
-/* Places are inlined wherever they are made: a copy by wide loads would wait for the narrow stores before it. */
 
 /* The base loop of a free stack, entered for the first time if need be. */
 static inline __attribute__((always_inline)) place base_place(const cr_worker *worker,
@@ -161,7 +167,7 @@ static void starve(cr_worker *worker, const cr_item *closure)
 }
 
 /* The next thing of the worker's own that can be run; else, or for an errand, home. */
-static __attribute__((noinline)) place next_place(cr_worker *worker)
+static inline __attribute__((always_inline)) place next_place(cr_worker *worker)
 {
     cr_item item;
     place to;
@@ -171,6 +177,11 @@ static __attribute__((noinline)) place next_place(cr_worker *worker)
         starve(worker, &item);
     }
     return home_place(worker);
+}
+
+static __attribute__((noinline)) cr_context move_to_next(cr_worker *worker)
+{
+    return move_to(worker, next_place(worker));
 }
 
 /* With all that few have: somebody who looks on, exceptions, a sanitizer. */
@@ -204,7 +215,9 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     } else {
         /* All leave from here, wherever to: so the returns behind it are those that the processor predicts. */
         cr_park *next = cr_next_resume(worker);
-        leave(worker, park, CR_LIKELY(next != NULL) ? park_place(next) : next_place(worker), false);
+        cr_context to =
+            CR_LIKELY(next != NULL) ? move_to(worker, park_place(next)) : move_to_next(worker);
+        arrive(jump(to, park));
     }
     if (park->reason != NULL)
         park->stack->park = NULL;
