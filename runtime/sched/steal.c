@@ -12,15 +12,23 @@ static cr_park *resume_at(const cr_sched *sched, uint32_t index)
     return sched->resume[index].what;
 }
 
-/* Stacks are far apart, and mostly in no cache that is near: of the resumes to come the park record is
- * fetched ahead, with two lines below it, where the context is, and two above, the frames to return to.
- * More of them are slower again. */
-enum { prefetch_distance = 4, lines_around = 2, line = 64 };
+/* Stacks are far apart, and mostly in no cache that is near: what a resume touches is fetched ahead, in two steps. First
+ * the park record with two lines below it, where the context is, and three above, to the frame that asked; when these are
+ * there, what the task needs to ask again. More of them are slower again. */
+enum { far_ahead = 8, ahead = 4, lines_below = 2, lines_above = 3, line = 64 };
 
-static inline void fetch_around(const char *park)
+static inline void fetch_stack(const cr_park *park)
 {
-    for (int i = -lines_around; i <= lines_around; i++)
-        __builtin_prefetch(park + (ptrdiff_t)i * line, 1);
+    for (int i = -lines_below; i <= lines_above; i++)
+        __builtin_prefetch((const char *)park + (ptrdiff_t)i * line, 1);
+}
+
+/* If somebody has taken it meanwhile, this may be any address: to fetch that does nothing. Not where such a look at
+ * another's stack would be told. */
+static inline void fetch_task(cr_park *park)
+{
+    if (!cr_sanitized_thread() && !cr_sanitized_address())
+        __builtin_prefetch((const char *)cr_load_ptr((void **)&park->task) + offsetof(corio_task, parent));
 }
 
 static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *worker)
@@ -29,9 +37,11 @@ static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *wor
     const cr_sched *sched = worker->sched;
     if (!cr_range_maybe_any(&worker->range) || !cr_range_take_owner(&worker->range, &index))
         return NULL;
-    if (index + prefetch_distance <
-        cr_load_32(&worker->range.end)) /* others' are theirs to fetch */
-        fetch_around((const char *)resume_at(sched, index + prefetch_distance));
+    uint32_t end = cr_load_32(&worker->range.end); /* others' are theirs to fetch */
+    if (index + far_ahead < end)
+        fetch_stack(resume_at(sched, index + far_ahead));
+    if (index + ahead < end)
+        fetch_task(resume_at(sched, index + ahead));
     return resume_at(sched, index);
 }
 

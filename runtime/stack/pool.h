@@ -8,8 +8,9 @@
  * - Address space is reserved once; pages are paid for when touched. Slots are made readable in
  *   chunks, in order.
  * - A slot is a page longer than stack_bytes: were the distance a power of two, the tops of all
- *   stacks would fall into a sixteenth of the TLB's sets. The colour (0 to 15 cache lines) does the
- *   same for the sets of the first-level cache.
+ *   stacks would fall into a sixteenth of the TLB's sets. The colour (0 to 31 cache lines) does the
+ *   same for the sets of the caches. Neighbours differ by one: as many stacks as a worker takes at once
+ *   have the same distance, which the processor can predict.
  * - The head, cr_stack, lives at the stack's top, on the page that is touched anyway.
  * - A free stack is a parked base loop: `base` is its context, so that taking it is one jump. A
  *   trimmed one is zero again.
@@ -33,7 +34,7 @@
 
 struct cr_park;
 
-enum { CR_STACK_CACHE = 64, CR_STACK_COLOURS = 16, CR_STACK_KEEP = 256 };
+enum { CR_STACK_CACHE = 64, CR_STACK_COLOURS = 32, CR_STACK_KEEP = 256 };
 
 typedef struct cr_stack {
     char *low; /* lowest byte that may be used */

@@ -32,7 +32,7 @@ static void stacks_do_not_overlap_and_differ_in_colour(void **state)
         assert_int_equal(((char *)stacks[i])[-1], i);
     }
     int same_line = 0;
-    for (int i = 1; i < 16; i++)
+    for (int i = 1; i < CR_STACK_COLOURS; i++)
         same_line += ((uintptr_t)stacks[i] & 4095) == ((uintptr_t)stacks[0] & 4095);
     assert_int_equal(same_line, 0);
     for (int i = 0; i < 100; i++)
