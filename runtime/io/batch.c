@@ -25,20 +25,46 @@ enum { quarantine_batches = 256, prefetch_distance = 16, cache_line = 64 };
 
 /* -- Life -- */
 
-static corio_batch *take_header(cr_io *io)
+/* One that was complete long enough ago. */
+static corio_batch *take_old(cr_quarantine *quarantine)
 {
+    corio_batch *batch = quarantine->first;
+    if (quarantine->count <= quarantine_batches)
+        return NULL;
+    quarantine->first = batch->next;
+    quarantine->count--;
+    return batch;
+}
+
+static void keep(cr_quarantine *quarantine, corio_batch *batch)
+{
+    if (quarantine->first == NULL)
+        quarantine->first = batch;
+    else
+        quarantine->last->next = batch;
+    quarantine->last = batch;
+    quarantine->count++;
+}
+
+static corio_batch *new_head(cr_io *io, bool slice)
+{
+    corio_batch *batch = cr_alloc_zeroed(sizeof *batch);
+    if (batch == NULL)
+        return NULL;
+    batch->slice = slice;
     pthread_mutex_lock(&io->batch_lock);
-    corio_batch *batch = NULL;
-    if (io->quarantine_count > quarantine_batches) {
-        batch = io->quarantine;
-        io->quarantine = batch->next;
-        io->quarantine_count--;
-    } else if ((batch = cr_alloc_zeroed(sizeof *batch)) != NULL) {
-        batch->next_all = io->batches;
-        io->batches = batch;
-    }
+    batch->next_all = io->batches;
+    io->batches = batch;
     pthread_mutex_unlock(&io->batch_lock);
     return batch;
+}
+
+static corio_batch *take_slice_head(cr_io *io)
+{
+    pthread_mutex_lock(&io->batch_lock);
+    corio_batch *batch = take_old(&io->slices);
+    pthread_mutex_unlock(&io->batch_lock);
+    return batch != NULL ? batch : new_head(io, true);
 }
 
 uint32_t cr_batch_hold(corio_batch *batch)
@@ -48,12 +74,10 @@ uint32_t cr_batch_hold(corio_batch *batch)
     return state;
 }
 
-corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
-                             size_t count, uint64_t phase, uint64_t number)
+/* Opens the head for these entries of the storage. */
+static void set_up(corio_batch *batch, corio_dispatcher *dispatcher, cr_storage *storage,
+                   cr_entry *entries, size_t count)
 {
-    corio_batch *batch = take_header(dispatcher->io);
-    if (batch == NULL)
-        return NULL;
     (void)cr_batch_hold(batch);
     /* Member by member: the state of a head that is used again may be compared by a former holder
      * at this moment, so a plain write must not touch it. */
@@ -61,8 +85,6 @@ corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, 
     batch->storage = storage;
     batch->entries = entries;
     batch->count = count;
-    batch->phase = phase;
-    batch->number = number;
     batch->fault = 0;
     batch->answered = 0;
     batch->retries = 0;
@@ -71,8 +93,31 @@ corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, 
     batch->carve_capacity = 0;
     batch->carved = 0;
     batch->next = NULL;
-    cr_add_32(&storage->references, 1);
+}
+
+corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, size_t count)
+{
+    cr_io *io = dispatcher->io;
+    corio_batch *batch = take_old(&io->quarantine);
+    if (batch == NULL && (batch = new_head(io, false)) == NULL)
+        return NULL;
+    set_up(batch, dispatcher, storage, storage->items, count);
+    batch->phase = io->sched->phase;
+    batch->number = io->batch_total + 1;
+    cr_store_32(&storage->references, 1);
     return batch;
+}
+
+static corio_batch *create_slice(const corio_batch *of, size_t first, size_t count)
+{
+    corio_batch *slice = take_slice_head(of->dispatcher->io);
+    if (slice == NULL)
+        return NULL;
+    set_up(slice, of->dispatcher, of->storage, of->entries + first, count);
+    slice->phase = of->phase;
+    slice->number = of->number;
+    cr_add_32(&of->storage->references, 1);
+    return slice;
 }
 
 void cr_batch_retire(cr_io *io, corio_batch *batch)
@@ -80,13 +125,12 @@ void cr_batch_retire(cr_io *io, corio_batch *batch)
     cr_free(batch->carves);
     batch->carves = NULL;
     batch->next = NULL;
+    if (!batch->slice) {
+        keep(&io->quarantine, batch);
+        return;
+    }
     pthread_mutex_lock(&io->batch_lock);
-    if (io->quarantine == NULL)
-        io->quarantine = batch;
-    else
-        io->quarantine_last->next = batch;
-    io->quarantine_last = batch;
-    io->quarantine_count++;
+    keep(&io->slices, batch);
     pthread_mutex_unlock(&io->batch_lock);
 }
 
@@ -359,10 +403,11 @@ static int validate(corio_batch *batch, int unanswered)
     return batch->fault;
 }
 
-/* `held`: the state in which the caller has it. */
-static int complete(corio_batch *batch, uint32_t held, int unanswered)
+/* `held`: the state in which the caller has it. *ret_reply: it is a reply now. */
+static inline int complete(corio_batch *batch, uint32_t held, int unanswered, bool *ret_reply)
 {
-    if (!cr_cas_32(&batch->state, held, held + CR_BATCH_COMPLETE)) {
+    *ret_reply = cr_cas_32(&batch->state, held, held + CR_BATCH_COMPLETE);
+    if (!*ret_reply) {
         /* Carved up wholly, it has completed itself; saying so once is no misuse. */
         return cr_cas_32(&batch->state, held + CR_BATCH_CARVED_UP, held + CR_BATCH_COMPLETE)
                    ? 0
@@ -370,7 +415,6 @@ static int complete(corio_batch *batch, uint32_t held, int unanswered)
     }
     int rc = validate(batch, unanswered);
     trace_completion(batch);
-    push_reply(batch->dispatcher->io, batch);
     return rc;
 }
 
@@ -379,15 +423,35 @@ int corio_batch_complete(corio_batch *batch)
     if (batch == NULL)
         return -EINVAL;
     uint32_t state = cr_load_32(&batch->state);
-    return complete(batch, state - state % CR_BATCH_STATES, CORIO_EUNANSWERED);
+    bool reply;
+    int rc = complete(batch, state - state % CR_BATCH_STATES, CORIO_EUNANSWERED, &reply);
+    if (reply)
+        push_reply(batch->dispatcher->io, batch);
+    return rc;
+}
+
+/* Submitted or complete already: then it is not the caller's any more, and this does nothing. */
+static inline bool is_reply(corio_batch *batch, uint32_t held, int rc)
+{
+    bool reply = false;
+    if (rc != CORIO_LATER)
+        (void)complete(batch, held, rc < 0 ? rc : CORIO_EUNANSWERED, &reply);
+    return reply;
 }
 
 void cr_batch_returned(corio_batch *batch, uint32_t held, int rc)
 {
-    if (rc == CORIO_LATER)
+    if (is_reply(batch, held, rc))
+        push_reply(batch->dispatcher->io, batch);
+}
+
+void cr_batch_returned_to_leader(corio_batch *batch, uint32_t held, int rc)
+{
+    cr_io *io = batch->dispatcher->io;
+    if (!is_reply(batch, held, rc))
         return;
-    /* Submitted or complete already: then it is not ours any more, and this does nothing. */
-    (void)complete(batch, held, rc < 0 ? rc : CORIO_EUNANSWERED);
+    batch->next = io->answered;
+    io->answered = batch;
 }
 
 /* -- Slicing -- */
@@ -419,8 +483,7 @@ int corio_batch_slice(corio_batch *batch, size_t first, size_t count, corio_batc
     if (!cr_grow((void **)&batch->carves, &batch->carve_capacity, batch->carve_count + 1,
                  sizeof(cr_carve)))
         return -ENOMEM;
-    corio_batch *slice = cr_batch_create(batch->dispatcher, batch->storage, batch->entries + first,
-                                         count, batch->phase, batch->number);
+    corio_batch *slice = create_slice(batch, first, count);
     if (slice == NULL)
         return -ENOMEM;
     uint32_t held = cr_load_32(&batch->state); /* open: check_range saw it */

@@ -55,7 +55,9 @@ static cr_entries take_largest_spare(cr_io *io)
 
 void cr_storage_release(cr_io *io, cr_storage *storage)
 {
-    if (cr_add_32(&storage->references, (uint32_t)-1) != 1)
+    /* The last one has nobody beside it who could add to them. */
+    if (CR_UNLIKELY(cr_load_32(&storage->references) != 1) &&
+        cr_add_32(&storage->references, (uint32_t)-1) != 1)
         return;
     put_away(io, storage->items, storage->capacity);
     storage->next = io->spare_storage;
@@ -241,8 +243,7 @@ static corio_batch *take_batch(cr_io *io, corio_dispatcher *dispatcher, size_t c
     cr_storage *storage = take_storage(io, &dispatcher->queue, count);
     if (storage == NULL)
         return NULL;
-    corio_batch *batch = cr_batch_create(dispatcher, storage, storage->items, count,
-                                         io->sched->phase, io->batch_total + 1);
+    corio_batch *batch = cr_batch_create(dispatcher, storage, count);
     if (batch != NULL)
         return batch;
     /* Back into the queue's place: it was not handed over. */
@@ -288,7 +289,8 @@ static void handed_over(const cr_io *io, cr_trace_buffer *trace, corio_dispatche
 }
 
 /* false: no memory, they are where they were. */
-static bool hand_over(cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispatcher, size_t count)
+static bool hand_over(cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispatcher, size_t count,
+                      bool leads)
 {
     corio_batch *batch = take_batch(io, dispatcher, count);
     if (batch == NULL)
@@ -309,7 +311,11 @@ static bool hand_over(cr_io *io, cr_trace_buffer *trace, corio_dispatcher *dispa
     uint64_t began = CR_UNLIKELY(timed) ? cr_now_ns() : 0, number = batch->number;
     CR_PROBE4(batch_dispatch, dispatcher->options.name, number, count, batch->phase);
     uint32_t held = cr_load_32(&batch->state);
-    cr_batch_returned(batch, held, dispatcher->options.dispatch(dispatcher->options.self, batch));
+    int rc = dispatcher->options.dispatch(dispatcher->options.self, batch);
+    if (leads)
+        cr_batch_returned_to_leader(batch, held, rc);
+    else
+        cr_batch_returned(batch, held, rc);
     if (CR_UNLIKELY(timed))
         handed_over(io, trace, dispatcher, &(call_of_dispatch){number, count, began, cr_now_ns()});
     return true;
@@ -329,7 +335,7 @@ void cr_io_send(cr_io *io, corio_dispatcher **dispatchers, size_t dispatcher_cou
     for (size_t i = 0; i < dispatcher_count; i++) {
         size_t count;
         while ((count = allowed(dispatchers[i])) > 0) {
-            if (CR_LIKELY(hand_over(io, trace, dispatchers[i], count)))
+            if (CR_LIKELY(hand_over(io, trace, dispatchers[i], count, leader != NULL)))
                 continue;
             if (leader == NULL)
                 return;

@@ -136,7 +136,14 @@ struct corio_batch {
     void *job_arg;
     corio_batch *next;     /* in replies, the job queue or the quarantine */
     corio_batch *next_all; /* of the runtime */
+    bool slice;
 };
+
+/* Heads of batches that are complete, oldest first: not used again for a while, to notice stale use. */
+typedef struct cr_quarantine {
+    corio_batch *first, *last;
+    size_t count;
+} cr_quarantine;
 
 /* Parked stacks that were answered: part of a storage, which is kept until they have been
  * resumed. */
@@ -199,12 +206,12 @@ struct cr_io {
     cr_entries spare[4]; /* arrays to use again */
     cr_storage *spare_storage;
 
+    cr_quarantine quarantine;
     pthread_mutex_t batch_lock;
-    corio_batch *batches; /* all, for the end */
+    cr_quarantine slices; /* the same, under batch_lock: slices are made by any thread */
+    corio_batch *batches; /* all, for the end; under batch_lock */
     corio_batch
-        *quarantine; /* complete, oldest first: not used again for a while, to notice stale use */
-    corio_batch *quarantine_last;
-    size_t quarantine_count;
+        *answered; /* complete when its dispatch function returned to the leader, newest first */
 
     bool strict;    /* the I/O phase waits for all */
     uint32_t early; /* some dispatcher hands over early; if not, the next are not used */
@@ -270,6 +277,11 @@ void cr_io_replay_retries(cr_io *io, cr_worker *leader);
 bool cr_io_queued(const cr_io *io); /* something waits for its turn, or is to be retried now */
 /* Requests of cancelled tasks and expired calls that have not been handed over are answered. */
 void cr_io_withdraw(cr_io *io, cr_worker *leader);
+/* There is something for cr_io_take_replies. */
+static inline bool cr_io_replied(const cr_io *io)
+{
+    return io->answered != NULL || cr_load_ptr((void *const *)&io->replies) != NULL;
+}
 /* Something is to be resumed. */
 static inline bool cr_io_ready(const cr_io *io)
 {
@@ -319,13 +331,15 @@ bool cr_retry_later(cr_io *io, uint64_t due_ns, const cr_entry *entry, uint64_t 
                     uint64_t index);
 void cr_retry_remove(cr_retry *retry); /* out of io->delayed, and freed */
 
-corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, cr_entry *entries,
-                             size_t count, uint64_t phase, uint64_t number);
+/* All of a new storage, `count` entries. */
+corio_batch *cr_batch_create(corio_dispatcher *dispatcher, cr_storage *storage, size_t count);
 void cr_batch_retire(cr_io *io, corio_batch *batch);
 /* Opens the batch for a new holder; returns the state, for cr_batch_returned. */
 uint32_t cr_batch_hold(corio_batch *batch);
 /* What a dispatch function or job returned. `held`: the state when the batch was given to it. */
 void cr_batch_returned(corio_batch *batch, uint32_t held, int rc);
+/* The same in the leader, which need not be told. */
+void cr_batch_returned_to_leader(corio_batch *batch, uint32_t held, int rc);
 /* Number of the first request at or after `i` that is the batch's own, and how many follow it
  * without a gap. */
 size_t cr_batch_own(const corio_batch *batch, size_t i, size_t *ret_count);

@@ -135,15 +135,30 @@ static void take_reply(cr_io *io, cr_worker *leader, corio_batch *batch)
     cr_batch_retire(io, batch);
 }
 
+/* Those that came back to the leader, and behind them those that threads have told of. */
+static corio_batch *take_completed(cr_io *io)
+{
+    corio_batch *told = NULL, **end = &io->answered;
+    if (cr_load_ptr((void *const *)&io->replies) != NULL) {
+        /* [acquire reply.batch] answers are seen */
+        told = cr_swap_ptr(&io->replies, NULL);
+        cr_tell_acquire(&io->replies);
+    }
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = told;
+    corio_batch *first = io->answered;
+    io->answered = NULL;
+    return first;
+}
+
 void cr_io_take_replies(cr_io *io, cr_worker *leader)
 {
     if (CR_UNLIKELY(io->replay.file != NULL))
         cr_replay_answer(io);
-    if (cr_load_ptr((void *const *)&io->replies) == NULL)
+    corio_batch *batch = take_completed(io);
+    if (batch == NULL)
         return;
-    /* [acquire reply.batch] answers are seen */
-    corio_batch *batch = cr_swap_ptr(&io->replies, NULL);
-    cr_tell_acquire(&io->replies);
     if (CR_UNLIKELY(io->record.file != NULL))
         cr_record_replies(io, batch);
     while (batch != NULL) {

@@ -176,8 +176,8 @@ static void wait_for_changes(corio_runtime *runtime, cr_worker *leader)
     io->place = CR_PLACE_WAIT;
     uint32_t seen = cr_event_value(&io->replied);
     cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
-    if (cr_load_ptr((void *const *)&io->replies) == NULL && !cr_can_run(leader) &&
-        !cr_io_queued(io) && something_may_come(runtime))
+    if (!cr_io_replied(io) && !cr_can_run(leader) && !cr_io_queued(io) &&
+        something_may_come(runtime))
         sleep_until_something(runtime, leader, seen);
     cr_io_take_replies(io, leader);
     if (CR_UNLIKELY(io->some_reuse))
@@ -207,7 +207,7 @@ static void exchange(corio_runtime *runtime, cr_worker *leader)
             break;
         uint32_t seen = cr_event_value(&io->replied);
         cr_apply_changes(runtime, leader); /* one behind the reading of `seen` */
-        if (cr_load_ptr((void *const *)&io->replies) == NULL)
+        if (!cr_io_replied(io))
             sleep_until_something(runtime, leader, seen);
         cr_io_take_replies(io, leader);
     }

@@ -263,9 +263,10 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     if (workers > 1 && !few && cr_deque_length_owner(&leader->deque) == 0)
         stay_out_ns = cr_alone_choose(&sched->alone, count);
     cr_store_64(&sched->stay_out_ns, stay_out_ns != 0 ? cr_now_ns() + stay_out_ns : 0);
+    sched->shared_out = workers > 1 && !few && stay_out_ns == 0;
     if (workers == 1) {
         cr_range_set(&leader->range, 0, all, all);
-    } else if (few || stay_out_ns != 0) {
+    } else if (!sched->shared_out) {
         cr_range_set(&leader->range, 0, (all + 1) / 2, all);
     } else {
         for (size_t i = 0; i < workers; i++) {

@@ -146,6 +146,7 @@ struct cr_sched {
 
     cr_entry *resume;       /* parked stacks, what the ranges index; written at the boundary */
     unsigned resume_leader; /* its number */
+    bool shared_out;        /* everybody was given a part of it */
     uint64_t stay_out_ns;   /* until then nobody else comes, see alone.h; 0: they may */
     cr_alone alone;
 

@@ -15,12 +15,17 @@ static cr_park *resume_at(const cr_sched *sched, uint32_t index)
 /* Stacks are far apart, and mostly in no cache that is near: what a resume touches is fetched ahead, in two steps. First
  * the park record with two lines below it, where the context is, and three above, to the frame that asked; when these are
  * there, what the task needs to ask again. More of them are slower again. */
-enum { far_ahead = 8, ahead = 4, lines_below = 2, lines_above = 3, line = 64 };
+enum { far_ahead = 8, ahead = 4, line = 64 };
 
 static inline void fetch_stack(const cr_park *park)
 {
-    for (int i = -lines_below; i <= lines_above; i++)
-        __builtin_prefetch((const char *)park + (ptrdiff_t)i * line, 1);
+    const char *at = (const char *)park;
+    __builtin_prefetch(at - (ptrdiff_t)2 * line, 1);
+    __builtin_prefetch(at - line, 1);
+    __builtin_prefetch(at, 1);
+    __builtin_prefetch(at + line, 1);
+    __builtin_prefetch(at + (ptrdiff_t)2 * line, 1);
+    __builtin_prefetch(at + (ptrdiff_t)3 * line, 1);
 }
 
 /* If somebody has taken it meanwhile, this may be any address: to fetch that does nothing. Not where such a look at
@@ -28,7 +33,8 @@ static inline void fetch_stack(const cr_park *park)
 static inline void fetch_task(cr_park *park)
 {
     if (!cr_sanitized_thread() && !cr_sanitized_address())
-        __builtin_prefetch((const char *)cr_load_ptr((void **)&park->task) + offsetof(corio_task, parent));
+        __builtin_prefetch((const char *)cr_load_ptr((void **)&park->task) +
+                           offsetof(corio_task, parent));
 }
 
 static inline __attribute__((always_inline)) cr_park *take_resume(cr_worker *worker)
@@ -189,9 +195,16 @@ static bool steal_from_anybody(cr_worker *thief, steal_way *steal, cr_item *ret_
     return false;
 }
 
+/* Nobody else is active. Then nobody has anything, but for parts of a resume that their owners sleep through. Who
+ * becomes active now and has something, wakes others or runs it. */
+static bool is_alone(const cr_sched *sched)
+{
+    return sched->worker_count == 1 || (cr_load_32(&sched->active) == 1 && !sched->shared_out);
+}
+
 bool cr_steal_any(cr_worker *thief, cr_item *ret_item)
 {
-    if (thief->sched->worker_count == 1)
+    if (is_alone(thief->sched))
         return false;
     thief->saw_guarded = false;
     return steal_from_anybody(thief, steal_open, ret_item) ||

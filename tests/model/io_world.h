@@ -234,7 +234,7 @@ static void wait_for_some(void)
 {
     cr_io *io = world.io;
     uint32_t seen = cr_event_value(&io->replied);
-    if (cr_load_ptr((void *const *)&io->replies) == NULL)
+    if (!cr_io_replied(io))
         cr_event_wait(&io->replied, seen, CR_NEVER);
     cr_io_take_replies(io, &world.leader);
 }
@@ -252,7 +252,7 @@ static void run_phases(void)
             wait_for_some();
         resume_all();
     } while (io->in_flight > 0 || cr_io_queued(io));
-    MODEL_CHECK(io->replies == NULL);
+    MODEL_CHECK(!cr_io_replied(io));
 }
 
 static void lead(unsigned requests)

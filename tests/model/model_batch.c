@@ -114,7 +114,7 @@ static void lead_two_phases(void)
 /* The head of the first batch is used for the second. */
 static void lead_and_reuse(void)
 {
-    world.io->quarantine_count = quarantine_batches;
+    world.io->quarantine.count = quarantine_batches;
     lead_two_phases();
 }
 

@@ -21,7 +21,7 @@ import gdb
 import gdb.unwinder
 
 LINE = 64       # bytes; stacks' heads begin at one
-COLOURS = 16    # CR_STACK_COLOURS
+COLOURS = 32    # CR_STACK_COLOURS
 SINGLE = 1      # CR_ENTRY_SINGLE
 OPEN, SUBMITTED, COMPLETE, STATES = 0, 1, 2, 4  # corio_batch.state
 OURS = re.compile(r"(^|/)runtime/(base|stack|task|observe|sched|io|phase|sync)/\w+\.[ch]$")
