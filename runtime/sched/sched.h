@@ -97,9 +97,13 @@ struct cr_worker {
     uint64_t random;
     unsigned number;
     unsigned last_victim;
-    uint64_t stole_ns; /* when it last got something from another's deque, and how many items */
-    uint64_t stole_count;
-    bool saw_guarded; /* in its last look: something for which it must ask */
+    /* The last time that it got something from another's deque: whose it was, when, and how many items; 0: it has
+     * been back since, and found out how long to pause. */
+    cr_worker *stole_from;
+    uint64_t stole_ns, stole_count;
+    uint64_t pause_ns;
+    uint64_t steal_ns; /* how long it took to get as many as there may be, the last time */
+    bool saw_guarded;  /* in its last look: something for which it must ask */
     cr_worker_stats stats;
 
     alignas(64) cr_event event; /* it sleeps here */

@@ -84,35 +84,77 @@ bool cr_has_own(const cr_worker *worker)
            cr_range_maybe_any(&worker->range) || cr_deque_maybe_any(&worker->behind);
 }
 
-/* A steal takes cache lines from its victim that it needs for each push, and one more for each item:
- * one who spawns tiny tasks would be slowed down many times by a thief that comes back as soon as it
- * has run them. So a thief whose last share was used up that fast lets things come together first;
- * for longer if it was a share as large as they get, which says that the tasks are not worth it. */
-enum { used_up_fast_ns = 5000, pause_ns = 5000, long_pause_ns = 40000 };
+/* A steal takes cache lines from its victim that it needs for each push, and one more for each item, and it opens the
+ * victim's deque: one who spawns tiny tasks would be slowed down many times by a thief that comes back as soon as it
+ * has run them. So a thief that has used its last share up fast lets things come together first. If that was a
+ * share as large as they get, and took less than three times as long to run as to steal, the tasks are not worth it: then for
+ * longer, and each time for twice as long, so that it never waits for longer than there has been nothing worth taking. */
+enum { used_up_fast_ns = 5000, pause_ns = 5000, least_long_ns = 40000, most_long_ns = 1280000 };
 
-/* Ends early when there is nothing to wait for any more; the look takes a cache line, too. */
-static void pause_if_hasty(const cr_worker *thief, const cr_deque *victim)
+static uint64_t next_pause(const cr_worker *thief, uint64_t now)
 {
-    enum { relax_per_look = 32 };
-    if (cr_now_ns() - thief->stole_ns >= used_up_fast_ns)
-        return;
-    uint64_t pause = thief->stole_count == CR_STEAL_MOST ? long_pause_ns : pause_ns;
-    while (cr_now_ns() - thief->stole_ns < pause && cr_deque_maybe_any(victim)) {
-        for (unsigned i = 0; i < relax_per_look; i++)
-            cr_cpu_relax();
+    uint64_t ran_ns = now - thief->stole_ns;
+    if (thief->stole_count < CR_STEAL_MOST)
+        return ran_ns < used_up_fast_ns ? pause_ns : 0;
+    if (ran_ns >= 3 * thief->steal_ns)
+        return 0;
+    uint64_t longer = 2 * thief->pause_ns;
+    return longer < least_long_ns ? least_long_ns : longer > most_long_ns ? most_long_ns : longer;
+}
+
+/* Something that may be worth more than what the victim's deque has. */
+static bool others_have_any(const cr_worker *thief, const cr_worker *victim)
+{
+    const cr_sched *sched = thief->sched;
+    for (unsigned i = 0; i < sched->worker_count; i++) {
+        const cr_worker *other = sched->workers[i];
+        if (cr_range_maybe_any(&other->range) || cr_deque_maybe_any(&other->behind) ||
+            (other != victim && cr_deque_maybe_any(&other->deque)))
+            return true;
     }
+    return false;
+}
+
+/* Waits, if the thief is hasty; false: it should not steal here now. Looks take cache lines, too: the longer the pause,
+ * the fewer. A long one is for one victim: it ends when anybody else has something, and is not for a task that yields. */
+static bool pause_if_hasty(cr_worker *thief, const cr_worker *victim)
+{
+    enum { short_look = 32, long_look = 256 };
+    uint64_t now = cr_now_ns();
+    if (thief->stole_count != 0) { /* the first time since */
+        thief->pause_ns = next_pause(thief, now);
+        thief->stole_count = 0;
+    }
+    uint64_t relax = short_look * thief->pause_ns / least_long_ns;
+    relax = relax < short_look ? short_look : relax > long_look ? long_look : relax;
+    while (now - thief->stole_ns < thief->pause_ns && cr_deque_maybe_any(&victim->deque)) {
+        if (now - thief->stole_ns >= least_long_ns) {
+            if (thief->stole_from != victim)
+                break;
+            if (thief->task != NULL || others_have_any(thief, victim))
+                return false;
+        }
+        for (uint64_t i = 0; i < relax; i++)
+            cr_cpu_relax();
+        now = cr_now_ns();
+    }
+    return true;
 }
 
 static bool steal_closures(cr_worker *thief, cr_worker *victim, cr_item *ret_item)
 {
-    if (!cr_deque_maybe_any(&victim->deque))
+    if (!cr_deque_maybe_any(&victim->deque) || !pause_if_hasty(thief, victim))
         return false;
-    pause_if_hasty(thief, &victim->deque);
+    bool open = cr_deque_is_open(&victim->deque);
+    uint64_t began_ns = cr_now_ns();
     uint64_t count = cr_deque_steal_any(&victim->deque, ret_item, &thief->deque);
     if (count == 0)
         return false;
+    thief->stole_from = victim;
     thief->stole_count = count;
     thief->stole_ns = cr_now_ns();
+    if (open && count == CR_STEAL_MOST) /* to open it is paid for once */
+        thief->steal_ns = thief->stole_ns - began_ns;
     return true;
 }
 
