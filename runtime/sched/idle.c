@@ -232,7 +232,9 @@ bool cr_idle_inactive(cr_worker *worker)
             stop_looking(sched, leave);
             return !leave;
         }
-        bool too_many = cr_load_32(&sched->idle) >> 16 > sched->most_spinners;
+        uint32_t spinners = cr_load_32(&sched->idle) >> 16;
+        bool too_many = spinners > sched->most_spinners ||
+                        spinners + cr_load_32(&sched->active) > sched->cpus;
         if ((spun < spin_relaxes || stay_out) && !too_many) {
             for (unsigned i = 0; i < relax; i++)
                 cr_cpu_relax();
@@ -269,10 +271,14 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     } else if (!sched->shared_out) {
         cr_range_set(&leader->range, 0, (all + 1) / 2, all);
     } else {
+        unsigned parts = sched->most_sharers;
         for (size_t i = 0; i < workers; i++) {
-            uint32_t begin = (uint32_t)(count * i / workers);
-            cr_range_set(&sched->workers[i]->range, begin, begin,
-                         (uint32_t)(count * (i + 1) / workers));
+            size_t at = parts == workers ? i : (i + workers - leader->number) % workers;
+            uint32_t begin = (uint32_t)(count * at / parts), end = (uint32_t)(count * (at + 1) / parts);
+            if (at < parts)
+                cr_range_set(&sched->workers[i]->range, begin, begin, end);
+            else
+                cr_range_set(&sched->workers[i]->range, 0, 0, 0);
         }
     }
     /* [release quiescence.enter] */
@@ -282,6 +288,6 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
         return;
     cr_fence_full(); /* [sleep.push] for the ranges and the leader's deque */
     wake_sharers(leader);
-    if (count + cr_deque_length_owner(&leader->deque) > 1)
+    if (!sched->shared_out && count + cr_deque_length_owner(&leader->deque) > 1)
         cr_wake_if_needed(sched);
 }

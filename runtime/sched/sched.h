@@ -79,6 +79,7 @@ struct cr_worker {
      * scope, whose line others write, is told of them together. NULL: none. */
     cr_scope *arriving;
     uint64_t arriving_count;
+    bool ending; /* the last task that it left had ended */
     cr_park home;
     cr_stack_cache stacks;
     cr_park *overflow;         /* continuations for which the deque had no memory */
@@ -129,6 +130,7 @@ struct cr_sched {
     /* Read by everybody, written rarely */
     cr_worker **workers;
     unsigned worker_count;
+    unsigned cpus;
     unsigned most_spinners;
     unsigned most_sharers; /* how many are woken because they have a part of a resume */
     bool push_needs_fence; /* no membarrier(2): see sleep.push */

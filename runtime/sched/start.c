@@ -189,6 +189,7 @@ int cr_sched_init(cr_sched *sched, unsigned workers, size_t stack_bytes, size_t 
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned cpus = online > 0 ? (unsigned)online : 1;
     sched->worker_count = workers;
+    sched->cpus = cpus;
     sched->most_spinners = cpus >= 4 ? cpus / 2 : 1;
     sched->most_sharers = workers < cpus ? workers : cpus;
     sched->inline_margin = stack_bytes / 2;

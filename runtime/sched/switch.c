@@ -208,6 +208,7 @@ void cr_suspend(cr_worker *worker, cr_park *park)
     if (park->reason != NULL)
         worker->stack->park = park;
     cr_store_64(&worker->stats.suspends, worker->stats.suspends + 1);
+    worker->ending = false;
     if (CR_UNLIKELY(worker->arriving != NULL))
         cr_arrive_all(worker);
     if (CR_UNLIKELY(worker->special) || cr_exceptions_any(worker->exceptions)) {
@@ -266,6 +267,7 @@ static place run_closures(cr_worker *worker)
         CR_PROBE3(task_end, item.name, scope->owner, item.index_bytes >> 8);
         worker = cr_worker_self();
         worker->task = NULL;
+        worker->ending = true;
         worker->arriving_count = worker->arriving == scope ? worker->arriving_count + 1 : 1;
         worker->arriving = scope;
         bool more = cr_next_own(worker, &item);

@@ -210,14 +210,6 @@ static void refill(cr_stack_pool *pool, cr_stack_cache *cache)
         set_up(pool, first_fresh + i);
 }
 
-/* The next one to be taken: its head, and where its base loop and the first frames of a task will be. */
-static inline void fetch_top(const cr_stack *stack)
-{
-    enum { lines = 10 };
-    for (int i = 0; i < lines; i++)
-        __builtin_prefetch((const char *)stack - (ptrdiff_t)(i * cache_line), 1);
-}
-
 cr_stack *cr_stack_take(cr_stack_pool *pool, cr_stack_cache *cache)
 {
     if (CR_UNLIKELY(cache->count == 0)) {
@@ -227,7 +219,7 @@ cr_stack *cr_stack_take(cr_stack_pool *pool, cr_stack_cache *cache)
     }
     cr_stack *stack = cache->stacks[--cache->count];
     if (cache->count > 0)
-        fetch_top(cache->stacks[cache->count - 1]);
+        cr_stack_fetch(cache->stacks[cache->count - 1]); /* the next one to be taken */
     stack->in_use = 1;
     stack->park = NULL;
     return stack;
