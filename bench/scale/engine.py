@@ -22,7 +22,9 @@ import random
 QUANTUM_NS = 2000
 POLL_NS = 500  # how often one that looks on does so, at most
 SPIN_LOOKS = 16  # idle.c; the first few come sooner there
-USED_UP_FAST_NS, PAUSE_NS, LONG_PAUSE_NS = 5000, 5000, 40000  # steal.c
+USED_UP_FAST_NS, PAUSE_NS = 5000, 5000  # steal.c
+WORTH, LEAST_LONG_NS, MOST_LONG_NS = 3, 40000, 1280000  # the same, of a share as large as they get
+LONGEST_LOOK_NS = 8000  # how long one that pauses goes without looking
 STEAL_SHARE, STEAL_MOST = 8, 64  # deque.c, deque.h
 FEW_RESUMES = 4  # for each worker: below, all go to the leader (idle.c)
 
@@ -60,7 +62,8 @@ class Costs:
 
 class Worker:
     __slots__ = ("number", "state", "version", "victim", "items", "top", "taken", "node", "next_child", "begin", "end", "since",
-                 "cost", "pace", "pieces", "stole_at", "stole_count", "look_until", "idle_since", "ran")
+                 "cost", "pace", "pieces", "stole_at", "stole_count", "steal_took", "pause", "look_until", "idle_since",
+                 "ran")
 
     def __init__(self, number, count):
         self.number = number
@@ -74,6 +77,7 @@ class Worker:
         self.cost, self.pace = 1.0, 1.0
         self.pieces = []  # (first, last) of what it ran, in order: last < first if newest first
         self.stole_at, self.stole_count = -1e18, 0
+        self.steal_took = self.pause = 0.0
         self.look_until, self.idle_since = 0.0, 0.0
         self.ran = 0
 
@@ -220,20 +224,33 @@ class Engine:
         size = self.costs.node_size
         return self.costs.far if size and thief.number // size != victim.number // size else 1.0
 
+    def pause(self, thief, now):
+        """For how long a hasty thief waits until it looks again; 0: it may steal closures."""
+        since = now - thief.stole_at
+        if thief.stole_count == 0:
+            pass  # it has been back since
+        elif thief.stole_count < STEAL_MOST:
+            thief.pause = PAUSE_NS if since < USED_UP_FAST_NS else 0.0
+        elif since >= WORTH * thief.steal_took:
+            thief.pause = 0.0
+        else:
+            thief.pause = min(MOST_LONG_NS, max(LEAST_LONG_NS, 2 * thief.pause))
+        thief.stole_count = 0
+        return max(0.0, min(thief.pause - since, LONGEST_LOOK_NS))
+
     def steal_closures(self, thief, victim, now):
         share = min(STEAL_MOST, -(-victim.deque_length() // STEAL_SHARE))
-        took = 0.0
-        since = now - thief.stole_at
-        if since < USED_UP_FAST_NS:
-            took = (LONG_PAUSE_NS if thief.stole_count == STEAL_MOST else PAUSE_NS) - since
         thief.taken = victim.items[victim.top]
         thief.items, thief.top = victim.items[victim.top + 1:victim.top + share], 0
         victim.top += share
         if victim.top > 4096:
             del victim.items[:victim.top]
             victim.top = 0
+        took = self.costs.steal + self.costs.line * (1 + share / 2)
         thief.stole_at, thief.stole_count = now + took, share
-        return took + self.costs.steal + self.costs.line * (1 + share / 2)
+        if share == STEAL_MOST:
+            thief.steal_took = took
+        return took
 
     def steal_range(self, thief, victim, now):
         begun = victim.begun(now)
@@ -245,8 +262,8 @@ class Engine:
         return self.costs.steal
 
     def steal(self, thief, now):
-        """(what it cost, whether there was something)"""
-        took = 0.0
+        """(what it cost, whether there was something); None: it is to try again"""
+        took = pausing = 0.0
         if self.count == 1:
             return took, False
         for number in self.victims(thief):
@@ -255,6 +272,10 @@ class Engine:
                 continue
             took += self.costs.line if victim.state == BUSY else self.costs.probe
             if victim.deque_length() > 0:
+                pause = self.pause(thief, now)
+                if pause > 0:
+                    pausing = pause
+                    continue
                 took += self.steal_closures(thief, victim, now)
             elif victim.left_of_range(now) > 0:
                 took += self.steal_range(thief, victim, now)
@@ -264,7 +285,7 @@ class Engine:
             thief.victim = number
             self.steals += 1
             return took, True
-        return took, False
+        return took + pausing, None if pausing else False
 
     # -- A worker's turn --
 
@@ -276,6 +297,9 @@ class Engine:
         """Its own things are used up: a thief, or inactive. One that runs a range holds it until its end."""
         took, found = self.steal(worker, now)
         self.spend("steal", took)
+        if found is None:
+            self.at(now + took, worker)
+            return
         if found:
             self.go_on(worker, now + took, passes=True)
             return
