@@ -34,15 +34,15 @@ STAGES = 5
 PIPELINE_COPIES = (4, 20)
 LONGEST_CHRT_S = 1.05
 DESCRIBED = {
-    "boundary": [150, "ns for a boundary with one worker and one request: bench_io's ping_pong (docs/performance.md: 196 ns a "
-                      "phase) less a warm resume"],
+    "boundary": [120, "ns for a boundary with one worker and one request: bench_io's ping_pong (docs/performance.md: 127 to 157 "
+                      "ns a phase) less a warm resume"],
     "gather_lines": [3, "cache lines of each worker that the leader visits: deque, list of requests, range (boundary.c, "
                         "collect.c, idle.c)"],
     "probe": [4, "ns for a look at a worker whose lines have not changed since the last: loads from the first-level cache"],
     "fence_each": [50, "ns more of membarrier(2) for each other core that runs the process: an interrupt is sent to each in "
                        "turn; an assumption"],
     "steal_lines": [2, "cache lines that a steal of a range takes from its victim: the range's word and a park record"],
-    "leaf": [12, "ns for a child beside a plain call: bench_spawn's loop, one worker (docs/performance.md)"],
+    "leaf": [8, "ns for a child beside a plain call: bench_spawn's loop, one worker (docs/performance.md)"],
     "jitter": [0.01, "standard deviation of a worker's speed in a phase: phases of one run differ by half of that here"],
     "spawn": [30, "ns to spawn a task: half of bench_spawn's loop, cold"],
 }
