@@ -23,8 +23,8 @@ QUANTUM_NS = 2000
 POLL_NS = 500  # how often one that looks on does so, at most
 SPIN_LOOKS = 16  # idle.c; the first few come sooner there
 USED_UP_FAST_NS, PAUSE_NS = 5000, 5000  # steal.c
-WORTH, LEAST_LONG_NS, MOST_LONG_NS = 3, 40000, 1280000  # the same, of a share as large as they get
-LONGEST_LOOK_NS = 8000  # how long one that pauses goes without looking
+WORTH, LEAST_WORTH_NS, LEAST_LONG_NS, MOST_LONG_NS = 3, 1000, 40000, 1280000  # the same, of a share as large as they get
+LONGEST_LOOK_NS = 4000  # how long one that pauses goes without looking
 STEAL_SHARE, STEAL_MOST = 8, 64  # deque.c, deque.h
 FEW_RESUMES = 4  # for each worker: below, all go to the leader (idle.c)
 
@@ -231,7 +231,7 @@ class Engine:
             pass  # it has been back since
         elif thief.stole_count < STEAL_MOST:
             thief.pause = PAUSE_NS if since < USED_UP_FAST_NS else 0.0
-        elif since >= WORTH * thief.steal_took:
+        elif since >= max(LEAST_WORTH_NS, WORTH * thief.steal_took):
             thief.pause = 0.0
         else:
             thief.pause = min(MOST_LONG_NS, max(LEAST_LONG_NS, 2 * thief.pause))

@@ -134,7 +134,7 @@ struct corio_batch {
     size_t carved; /* requests in them */
     corio_batch_fn *job;
     void *job_arg;
-    corio_batch *next;     /* in replies, the job queue or the quarantine */
+    corio_batch *next;     /* in replies, answered, the job queue or a quarantine */
     corio_batch *next_all; /* of the runtime */
     bool slice;
 };

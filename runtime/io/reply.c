@@ -189,7 +189,7 @@ size_t cr_io_resume_list(cr_io *io, cr_worker *leader, cr_entry **ret_parks)
         }
         return 0;
     }
-    for (size_t i = io->ready_count; i-- > 0;) /* replies come newest first */
+    for (size_t i = io->ready_count; i-- > 0;) /* mostly they come newest first */
         cr_order_add(&io->order, io->ready[i].parks, io->ready[i].count);
     cr_order_merge(&io->order, io->merged.items);
     *ret_parks = io->merged.items;

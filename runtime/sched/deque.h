@@ -176,9 +176,14 @@ static inline bool cr_deque_is_open(const cr_deque *deque)
 }
 
 /* A look from outside; may be wrong at once. */
+static inline bool cr_deque_maybe_more(const cr_deque *deque, int64_t than)
+{
+    return (int64_t)(cr_load_64(&deque->bottom) - cr_load_64(&deque->top)) > than;
+}
+
 static inline bool cr_deque_maybe_any(const cr_deque *deque)
 {
-    return (int64_t)(cr_load_64(&deque->bottom) - cr_load_64(&deque->top)) > 0;
+    return cr_deque_maybe_more(deque, 0);
 }
 
 #endif

@@ -14,14 +14,17 @@
  *      enter(), by a compare-and-swap that refuses to rise from zero, or is the leader.
  *   2. A worker leaves (subtracts one) only after it has found its own deques, its overflow list
  *      and its own range empty, and has then looked at everybody else's deques and range and found
- *      nothing. It fills none of them while it is inactive, and nobody else does within a phase. So
+ *      nothing; or found that nobody else is active, and that nobody but the leader was given a part
+ *      of the resume (is_alone in steal.c). It fills none of them while it is inactive, and nobody
+ *      else does within a phase. So
  *      a worker that was active in this phase and is inactive has empty deques and an empty range.
  *      A look fails, too, where somebody holds the lock of a deque or a range. That is one who is
  *      active, gets what there is, and looks again before it leaves: whose look is the last one of
  *      all found no lock held.
  *   3. One that was not active in this phase has empty deques, but maybe a range that the leader
  *      filled before the phase. That only shrinks until its owner enters, and whoever leaves last
- *      has looked at it and found it empty.
+ *      has looked at it and found it empty: who did not look because it was alone, and was not any more
+ *      when it left, was not the last; and else there is no such range.
  *   4. At the step to zero all workers are inactive, so by 2 and 3 every deque and range is empty
  *      and no task runs. By 1 nobody can become active any more, so nothing can be pushed. What
  *      thieves took before, they ran while they were active.
@@ -181,6 +184,7 @@ static void sleep_until_woken(cr_worker *worker)
     cr_sched *sched = worker->sched;
     uint32_t seen = cr_event_value(&worker->event);
     pthread_mutex_lock(&sched->sleep_lock);
+    CR_INVARIANT(!worker->asleep);
     worker->asleep = true;
     worker->next_sleeper = sched->sleepers;
     sched->sleepers = worker;
@@ -232,9 +236,11 @@ bool cr_idle_inactive(cr_worker *worker)
             stop_looking(sched, leave);
             return !leave;
         }
+        /* One that would spin in the place of an active one is too many, too. But the one that looks while the leader is
+         * alone is needed. */
         uint32_t spinners = cr_load_32(&sched->idle) >> 16;
         bool too_many = spinners > sched->most_spinners ||
-                        spinners + cr_load_32(&sched->active) > sched->cpus;
+                        (!stay_out && spinners + cr_load_32(&sched->active) > sched->cpus);
         if ((spun < spin_relaxes || stay_out) && !too_many) {
             for (unsigned i = 0; i < relax; i++)
                 cr_cpu_relax();
@@ -256,8 +262,8 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     unsigned workers = sched->worker_count;
     sched->resume = parks;
     sched->resume_leader = leader->number;
-    /* Everybody gets the same part each time, for the frames that are warm in its caches; what
-     * its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
+    /* Everybody gets the same part each time, for the frames that are warm in its caches; of more workers than
+     * processors, those whom wake_sharers wakes. What its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
      * them. What it claims at once it need not claim later. */
     uint32_t all = (uint32_t)count;
     uint64_t stay_out_ns = 0;
@@ -274,7 +280,8 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
         unsigned parts = sched->most_sharers;
         for (size_t i = 0; i < workers; i++) {
             size_t at = parts == workers ? i : (i + workers - leader->number) % workers;
-            uint32_t begin = (uint32_t)(count * at / parts), end = (uint32_t)(count * (at + 1) / parts);
+            uint32_t begin = (uint32_t)(count * at / parts),
+                     end = (uint32_t)(count * (at + 1) / parts);
             if (at < parts)
                 cr_range_set(&sched->workers[i]->range, begin, begin, end);
             else

@@ -102,6 +102,7 @@ struct cr_worker {
      * been back since, and found out how long to pause. */
     cr_worker *stole_from;
     uint64_t stole_ns, stole_count;
+    uint64_t stole_in; /* the phase of that */
     uint64_t pause_ns;
     uint64_t steal_ns; /* how long it took to get as many as there may be, the last time */
     bool saw_guarded;  /* in its last look: something for which it must ask */
@@ -152,7 +153,7 @@ struct cr_sched {
 
     cr_entry *resume;       /* parked stacks, what the ranges index; written at the boundary */
     unsigned resume_leader; /* its number */
-    bool shared_out;        /* everybody was given a part of it */
+    bool shared_out;        /* others than the leader were given parts of it */
     uint64_t stay_out_ns;   /* until then nobody else comes, see alone.h; 0: they may */
     cr_alone alone;
 

@@ -95,54 +95,66 @@ bool cr_has_own(const cr_worker *worker)
  * has run them. So a thief that has used its last share up fast lets things come together first. If that was a
  * share as large as they get, and took less than three times as long to run as to steal, the tasks are not worth it: then for
  * longer, and each time for twice as long, so that it never waits for longer than there has been nothing worth taking. */
-enum { used_up_fast_ns = 5000, pause_ns = 5000, least_long_ns = 40000, most_long_ns = 1280000 };
+enum {
+    used_up_fast_ns = 5000,
+    pause_ns = 5000,
+    least_worth_ns = 1000,
+    least_long_ns = 40000,
+    most_long_ns = 1280000,
+};
 
 static uint64_t next_pause(const cr_worker *thief, uint64_t now)
 {
     uint64_t ran_ns = now - thief->stole_ns;
     if (thief->stole_count < CR_STEAL_MOST)
         return ran_ns < used_up_fast_ns ? pause_ns : 0;
-    if (ran_ns >= 3 * thief->steal_ns)
+    if (ran_ns >= least_worth_ns && ran_ns >= 3 * thief->steal_ns)
         return 0;
     uint64_t longer = 2 * thief->pause_ns;
     return longer < least_long_ns ? least_long_ns : longer > most_long_ns ? most_long_ns : longer;
 }
 
-/* Something that may be worth more than what the victim's deque has. */
+/* Something that may be worth more than what the victim's deque has. What another thief has of that is not. */
 static bool others_have_any(const cr_worker *thief, const cr_worker *victim)
 {
     const cr_sched *sched = thief->sched;
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const cr_worker *other = sched->workers[i];
         if (cr_range_maybe_any(&other->range) || cr_deque_maybe_any(&other->behind) ||
-            (other != victim && cr_deque_maybe_any(&other->deque)))
+            (other != victim && cr_deque_maybe_more(&other->deque, CR_STEAL_MOST)))
             return true;
     }
     return false;
 }
 
 /* Waits, if the thief is hasty; false: it should not steal here now. Looks take cache lines, too: the longer the pause,
- * the fewer. A long one is for one victim: it ends when anybody else has something, and is not for a task that yields. */
+ * the fewer. A long one is for one victim: it ends when anybody else has something, or when the victim has not touched its
+ * deque since the last look, and is not for a task that yields. There is none before the first steal of a phase. */
 static bool pause_if_hasty(cr_worker *thief, const cr_worker *victim)
 {
-    enum { short_look = 32, long_look = 256 };
-    uint64_t now = cr_now_ns();
-    if (thief->stole_count != 0) { /* the first time since */
-        thief->pause_ns = next_pause(thief, now);
+    enum { short_look = 32, long_look = 128 };
+    if (thief->stole_in != thief->sched->phase) {
+        thief->stole_in = thief->sched->phase;
         thief->stole_count = 0;
+        return true;
     }
-    uint64_t relax = short_look * thief->pause_ns / least_long_ns;
-    relax = relax < short_look ? short_look : relax > long_look ? long_look : relax;
+    uint64_t now = cr_now_ns();
+    if (thief->stole_count != 0) /* the first time since */
+        thief->pause_ns = next_pause(thief, now);
+    thief->stole_count = 0;
+    unsigned relax = thief->pause_ns > least_long_ns ? long_look : short_look;
     while (now - thief->stole_ns < thief->pause_ns && cr_deque_maybe_any(&victim->deque)) {
-        if (now - thief->stole_ns >= least_long_ns) {
-            if (thief->stole_from != victim)
-                break;
-            if (thief->task != NULL || others_have_any(thief, victim))
-                return false;
-        }
-        for (uint64_t i = 0; i < relax; i++)
+        uint64_t bottom = cr_load_64(&victim->deque.bottom);
+        bool is_long = now - thief->stole_ns >= least_long_ns;
+        if (is_long && thief->stole_from != victim)
+            break;
+        if (is_long && (thief->task != NULL || others_have_any(thief, victim)))
+            return false;
+        for (unsigned i = 0; i < relax; i++)
             cr_cpu_relax();
         now = cr_now_ns();
+        if (is_long && cr_load_64(&victim->deque.bottom) == bottom)
+            break;
     }
     return true;
 }

@@ -128,6 +128,7 @@ static void begin_spinning(void)
 {
     begin_child();
     world.sched.most_spinners = 1;
+    world.sched.cpus = 3;
 }
 
 /* The leader takes a resume for its own, and the others come later. */
@@ -148,6 +149,7 @@ static void begin_alone_of_three(void)
     begin_sched(3, false, wait_for_another_share, resume_shares);
     let_the_leader_be_alone();
     world.sched.most_spinners = 1;
+    world.sched.cpus = 3;
 }
 
 /* Thieves find the deques open, so that no fence of theirs stands in for another. */

@@ -107,11 +107,20 @@ static void begin_shares_spin(void)
 {
     begin_shares();
     world.sched.most_spinners = 1;
+    world.sched.cpus = 3;
 }
 
 static void begin_shares_3(void)
 {
     begin_sched(3, false, spawn_one, resume_shares);
+}
+
+/* More workers than processors: one of them has no part. */
+static void begin_shares_of_two(void)
+{
+    begin_shares_3();
+    world.sched.most_sharers = 2;
+    world.sched.cpus = 2;
 }
 
 static void begin_growing(void)
@@ -135,6 +144,7 @@ int main(int argc, char **argv)
         {"shares_of_sleepers", begin_shares, {run, work_1}, all_ended, NULL},
         {"shares_of_spinners", begin_shares_spin, {run, work_1}, all_ended, NULL},
         {"shares_on_three", begin_shares_3, {run, work_1, work_2}, all_ended, NULL},
+        {"shares_of_two_of_three", begin_shares_of_two, {run, work_1, work_2}, all_ended, NULL},
         {"deques_that_grow", begin_growing, {run, work_1}, all_ended, NULL},
         {"deques_that_grow_on_three", begin_growing_3, {run, work_1, work_2}, all_ended, NULL},
     };
