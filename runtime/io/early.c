@@ -9,8 +9,8 @@
  *                                  queue -> batch -> dispatch; answers are taken at the boundary
  *
  * Whoever has `exchanging` may use what is the leader's at a boundary: queues, counts, spare arrays,
- * heads of batches, the batch log. The leader has it from the boundary's begin to the resume, and between runs nobody else
- * gets it; in a CPU phase a worker or the thread that looks on takes it, if nobody has it, for as long
+ * heads of batches, the batch log. The leader has it from the boundary's begin to the resume, and between
+ * runs nobody else gets it; in a CPU phase a worker or the thread that looks on takes it, if nobody has it, for as long
  * as something is due. So no two dispatch functions are called at once, and a phase's end waits for
  * the one that is being called.
  *

@@ -16,8 +16,7 @@
  *      and its own range empty, and has then looked at everybody else's deques and range and found
  *      nothing; or found that nobody else is active, and that nobody but the leader was given a part
  *      of the resume (is_alone in steal.c). It fills none of them while it is inactive, and nobody
- *      else does within a phase. So
- *      a worker that was active in this phase and is inactive has empty deques and an empty range.
+ *      else does within a phase. So a worker that was active in this phase and is inactive has empty deques and an empty range.
  *      A look fails, too, where somebody holds the lock of a deque or a range. That is one who is
  *      active, gets what there is, and looks again before it leaves: whose look is the last one of
  *      all found no lock held.
@@ -263,8 +262,8 @@ void cr_resume_all(cr_worker *leader, cr_entry *parks, size_t count)
     sched->resume = parks;
     sched->resume_leader = leader->number;
     /* Everybody gets the same part each time, for the frames that are warm in its caches; of more workers than
-     * processors, those whom wake_sharers wakes. What its owner sleeps through is stolen. A few go to the leader: nobody needs to be woken for
-     * them. What it claims at once it need not claim later. */
+     * processors, those whom wake_sharers wakes. What its owner sleeps through is stolen. A few go to the leader:
+     * nobody needs to be woken for them. What it claims at once it need not claim later. */
     uint32_t all = (uint32_t)count;
     uint64_t stay_out_ns = 0;
     bool few = count < 4 * (size_t)workers;

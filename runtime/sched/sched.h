@@ -102,7 +102,7 @@ struct cr_worker {
      * been back since, and found out how long to pause. */
     cr_worker *stole_from;
     uint64_t stole_ns, stole_count;
-    uint64_t stole_in; /* the phase of that */
+    uint64_t stole_in; /* the phase in which it last thought of doing so */
     uint64_t pause_ns;
     uint64_t steal_ns; /* how long it took to get as many as there may be, the last time */
     bool saw_guarded;  /* in its last look: something for which it must ask */

@@ -110,6 +110,8 @@ void cr_sched_run(cr_sched *sched, const cr_item *root)
     cr_exceptions kept = cr_exceptions_take(worker->exceptions);
     cr_store_32(&sched->over, 0); /* nobody is active, and worker 0 is this thread */
     cr_store_64(&sched->stay_out_ns, 0);
+    for (unsigned i = 0; i < sched->worker_count; i++) /* phases are counted anew */
+        sched->workers[i]->stole_in = UINT64_MAX;
     /* The deque has room: it is empty. */
     CR_INVARIANT(root == NULL || cr_deque_push_owner(&worker->deque, root));
     /* [release quiescence.enter] */
